@@ -1,0 +1,1 @@
+"""The first-party bounds, one theorem a file."""

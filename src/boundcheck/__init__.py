@@ -1,0 +1,1 @@
+"""boundcheck sets the theorems of learning theory against trained networks."""
