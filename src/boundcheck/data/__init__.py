@@ -1,0 +1,10 @@
+"""Data sets, the fixed maps to network inputs, and the randomization of labels. Knows nothing of networks."""
+
+from .dataset import Dataset as Dataset
+from .definitions import DATASETS as DATASETS
+from .definitions import Definition as Definition
+from .definitions import load_dataset as load_dataset
+from .preparation import PREPARATIONS as PREPARATIONS
+from .preparation import Preparation as Preparation
+from .preparation import prepare as prepare
+from .randomization import draw_labels as draw_labels

@@ -1,0 +1,35 @@
+"""The growth function of the k-class 0-1 loss class of a chain of dense ReLU layers, from both sides.
+
+Upper end: sign patterns of polynomials, round by round (after Bartlett, Harvey, Liaw and Mehrabian 2019, Theorem 7;
+docs/theory/growth-function.md). Lower end: as many points as the class surely shatters (docs/theory/shattering.md).
+"""
+
+from sympy import E as e
+from sympy import IndexedBase, LessThan, Min, Piecewise, Sum, log, symbols
+
+from boundcheck import quantities as q
+from boundcheck.functions import Between
+
+L = symbols("L", integer=True, positive=True)
+d = symbols("d_0", integer=True, nonnegative=True)
+T, V = IndexedBase("T", positive=True), IndexedBase("V", positive=True)
+r = symbols("r", integer=True, positive=True)
+
+symbols_of_growth = {
+    L: q.depth,
+    d: q.shattered_points,
+    T: q.tests_by_round,
+    V: q.parameters_by_round,
+}
+
+
+def log_patterns(m):
+    """ln of the number of sign patterns on m points: the sum over the rounds, not yet capped by m ln 2."""
+    few = m * T[r] * log(2)
+    many = Min(few, log(2) + V[r] * log(2 * e * m * T[r] * r / V[r]))
+    return Sum(Piecewise((many, LessThan(V[r], m * T[r])), (few, True)), (r, 1, L))
+
+
+def log_growth(m):
+    """ln Pi(m), between ln 2 for each point surely shattered and the number of sign patterns."""
+    return Between(Min(m, d) * log(2), Min(m * log(2), log_patterns(m)))

@@ -1,0 +1,24 @@
+"""Langford 2005: Occam bound over parameter bits, by Chernoff's inequality inverted."""
+
+from boundcheck import Bound, Citation, Example, Theorem
+from boundcheck import assumptions as a
+from boundcheck import quantities as q
+from boundcheck.functions import KlInverse
+
+from .occam import B, C, E, complexity, delta, n
+from .references import LANGFORD_2005
+
+bound = Bound(
+    id="langford2005-occam-kl",
+    title="Occam bound over parameter bits, kl form",
+    aliases=("occam-kl",),
+    family="counting",
+    theorem=Theorem(
+        value=KlInverse(E, C / n),
+        where={C: complexity},
+        assumptions=(a.iid, a.fixed_in_advance, a.finite_description),
+        citation=Citation(LANGFORD_2005, derivation="docs/theory/occam.md"),
+    ),
+    symbols={n: q.sample_size, B: q.parameter_bits, E: q.train_error, delta: q.delta},
+    example=Example({n: 50_000, E: "1/50", B: 4000, delta: "1/20"}, "0.1047367251"),
+)

@@ -1,0 +1,32 @@
+"""Leboeuf, LeBlanc and Marchand 2021: the hypergeometric tail inverted, with four ghost examples for each real one."""
+
+from sympy import log, symbols
+
+from boundcheck import Bound, Citation, Example, Theorem
+from boundcheck import assumptions as a
+from boundcheck import quantities as q
+from boundcheck.functions import HypergeometricInverse
+
+from .growth import L, T, V, d, log_growth, symbols_of_growth
+from .references import LEBOEUF_2021
+
+n, E, delta = symbols("n E delta", positive=True)
+Lam = symbols("Lambda", positive=True)
+
+bound = Bound(
+    id="leboeuf2021-hypergeometric",
+    title="VC bound over the k-class growth function, hypergeometric tail inversion",
+    aliases=("vc-hypergeometric",),
+    family="vc",
+    theorem=Theorem(
+        value=HypergeometricInverse(E * n, n, 4 * n, log(4 / delta) + Lam),
+        where={Lam: log_growth(5 * n)},
+        assumptions=(a.iid, a.fixed_in_advance, a.chain, a.piecewise_linear),
+        citation=Citation(LEBOEUF_2021, theorem="Theorem 8", derivation="docs/theory/growth-to-error.md"),
+    ),
+    symbols={n: q.sample_size, E: q.train_error, delta: q.delta, **symbols_of_growth},
+    example=Example(
+        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 5000, T: (1,), V: (3,)},
+        "0.08175",
+    ),
+)

@@ -1,0 +1,147 @@
+"""The assumptions that theorems share, each with the function that decides it on a run.
+
+Assumptions about the world (the examples are i.i.d.) can only be asserted by the experimenter; the experiment file does
+so by name. Those about the network are read off its traced form.
+"""
+
+from __future__ import annotations
+
+from .quantities.quantity import UnavailableError
+from .quantities.study import Study
+from .theorem import Assumption, Check, Resolution
+
+
+def _asserted(name: str, otherwise: str) -> Check:
+    def check(study: Study) -> Resolution:
+        if name in study.run.assume:
+            return Resolution(status="asserted", reason=f"asserted by the experiment (`{name}`)")
+        return Resolution(status="undecided", reason=f'{otherwise} Assert it with `assume = ["{name}"]` if it holds.')
+
+    return check
+
+
+iid = Assumption(
+    "iid",
+    "the training examples are drawn independently from the distribution on which the error is defined",
+    _asserted("iid", "nothing is known about how the examples were drawn."),
+)
+
+fixed_in_advance = Assumption(
+    "fixed-in-advance",
+    "architecture, preparation of the inputs, delta and the bound were fixed before the training data were seen",
+    _asserted("fixed-in-advance", "nothing is known about what was chosen after seeing the data."),
+)
+
+fresh_test_set = Assumption(
+    "fresh-test-set",
+    "the test examples are drawn independently from the same distribution, and no choice was made with them",
+    _asserted("fresh-test-set", "nothing is known about how the test set was used."),
+)
+
+
+def _chain(*, biases: bool) -> Check:
+    def check(study: Study) -> Resolution:
+        try:
+            chain = study.chain(biases=biases)
+        except UnavailableError as error:
+            return Resolution(status="refuted", reason="; ".join(error.reasons))
+        return Resolution(status="proven", reason=f"{len(chain.affine)} dense layers, read off the traced network")
+
+    return check
+
+
+chain = Assumption(
+    "chain",
+    "the network is a chain of affine maps with a fixed elementwise nonlinearity after each but the last",
+    _chain(biases=True),
+)
+
+chain_without_biases = Assumption(
+    "chain-without-biases",
+    "the network is a chain of linear maps, without biases, with a fixed elementwise nonlinearity after each but the last",
+    _chain(biases=False),
+)
+
+
+def _homogeneous(study: Study) -> Resolution:
+    try:
+        homogeneous = study.chain().homogeneous
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    if homogeneous:
+        return Resolution(status="proven", reason="every nonlinearity is ReLU")
+    return Resolution(status="refuted", reason="some nonlinearity is not positively homogeneous")
+
+
+homogeneous = Assumption(
+    "homogeneous",
+    "every nonlinearity is 1-Lipschitz and positively homogeneous",
+    _homogeneous,
+)
+
+
+def _piecewise_linear(study: Study) -> Resolution:
+    resolution = _homogeneous(study)
+    if resolution.status == "proven":
+        return Resolution(status="proven", reason="every nonlinearity is ReLU, with one breakpoint")
+    return resolution
+
+
+piecewise_linear = Assumption("relu", "every nonlinearity is ReLU, one sign test a unit", _piecewise_linear)
+
+
+def _initial(study: Study) -> Resolution:
+    try:
+        study.initial_chain()
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    return Resolution(status="proven", reason="the initial weights are recorded and drawn from the seed alone")
+
+
+recorded_initialization = Assumption(
+    "recorded-initialization", "the reference matrices are the initial weights, drawn before the data were seen", _initial
+)
+
+
+def _interpolates(study: Study) -> Resolution:
+    errors = study.margins("train").errors
+    if errors <= 0:
+        return Resolution(status="enclosed", reason="every training example is certified to be classified correctly")
+    if errors > 0:
+        return Resolution(status="refuted", reason=f"the training error is {float((errors / study.margins('train').size).lo):.4g}, not 0")
+    return Resolution(status="undecided", reason="rounding leaves open whether the training error is 0")
+
+
+interpolation = Assumption("interpolation", "the training error is 0", _interpolates)
+
+
+def _stored_bits(study: Study) -> Resolution:
+    return Resolution(
+        status="proven",
+        reason="the classifier is a function of the stored weights, which are finite numbers of fixed width",
+    )
+
+
+finite_description = Assumption(
+    "finite-description", "the classifier is a deterministic function of the stored bits", _stored_bits
+)
+
+
+def _known_draws(study: Study) -> Resolution:
+    spec = study.run.spec
+    if spec is None or spec.rademacher is None:
+        return Resolution(
+            status="refuted",
+            reason="no number of random sign draws was fixed in advance"
+            if spec is not None
+            else "a run from arrays records no recipe to retrain by",
+        )
+    return Resolution(
+        status="proven",
+        reason=f"{spec.rademacher.draws} draws from a seed fixed in the experiment file; none is dropped",
+    )
+
+
+draws_fixed = Assumption(
+    "draws-fixed-in-advance", "the random signs are independent of everything, their number fixed, none discarded", _known_draws
+)

@@ -1,0 +1,281 @@
+"""`Experiment`: a TOML file that names the runs to train, and the question they answer.
+
+The first line is a comment with the question. `[defaults]` holds what the runs share, and each `[[run]]` the rest:
+
+    # Do two networks, one trained on random labels, get different bounds?
+    [defaults]
+    dataset = "digits"
+    model = "mlp-2x256-nobias"
+    recipe = { learning_rate = 0.1, momentum = 0.9, epochs = 400 }
+
+    [[run]]
+    name = "digits_true"
+
+    [[run]]
+    name = "digits_random"
+    labels = "random"
+
+The tables `recipe` and `rademacher` of a run are laid over those of the defaults key by key; every other key replaces
+the default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from .data import DATASETS, PREPARATIONS
+from .errors import DataError, ExperimentError, UnknownNameError
+from .models import ModelSpec
+from .training import Recipe
+
+ASSUMPTIONS: Final = ("iid", "fixed-in-advance", "fresh-test-set")
+"""What an experimenter can assert about the world, since no program can check it."""
+
+_MERGED: Final = ("recipe", "rademacher")
+
+
+class Rademacher(BaseModel):
+    """The estimate of the Rademacher complexity by training on random signs.
+
+    `draws`: how many, fixed before the first. `epochs`: the budget of each; the rest of the recipe is the run's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    draws: Annotated[int, Field(strict=True, ge=1, le=1000)]
+    epochs: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+
+class RunSpec(BaseModel):
+    """One run of an experiment: everything that its training and its judgement depend on, apart from the data.
+
+    `labels` and `corruption`: the law of the labels (`data.draw_labels`). `preparation`: None for the data set's own.
+    `seed`: of the labels, the initial weights and the order of the examples. `assume`: names among `ASSUMPTIONS`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(strict=True, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\z")]
+    dataset: Annotated[str, Field(strict=True)]
+    preparation: Annotated[str, Field(strict=True)] | None = None
+    labels: Literal["true", "random"] = "true"
+    corruption: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    model: ModelSpec
+    recipe: Recipe
+    seed: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
+    rademacher: Rademacher | None = None
+    assume: tuple[Literal["iid", "fixed-in-advance", "fresh-test-set"], ...] = ()
+
+    @property
+    def prepared(self) -> str:
+        """The name of the preparation in force."""
+        return self.preparation or DATASETS[self.dataset].preparation
+
+    @property
+    def randomized(self) -> bool:
+        """Whether the labels are not simply those of the data set."""
+        return self.labels == "random" or self.corruption > 0
+
+    @field_validator("name")
+    @classmethod
+    def _no_parent(cls, name: str) -> str:
+        if ".." in name:
+            raise ValueError("the name becomes a directory and may not contain `..`")
+        return name
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, name: str) -> str:
+        if name not in DATASETS:
+            raise UnknownNameError("data set", name, DATASETS)
+        return name
+
+    @field_validator("preparation")
+    @classmethod
+    def _known_preparation(cls, name: str | None) -> str | None:
+        if name is not None and name not in PREPARATIONS:
+            raise UnknownNameError("preparation", name, PREPARATIONS)
+        return name
+
+    @field_validator("assume")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("each assumption is asserted once")
+        return names
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        if self.labels == "random" and self.corruption > 0:
+            raise ValueError('`corruption` is for `labels = "true"`; random labels are corruption 1. Leave one out.')
+        PREPARATIONS[self.prepared].check(DATASETS[self.dataset].shape)
+        return self
+
+
+class Experiment(BaseModel):
+    """The runs of a file, in its order, and the question they answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    question: Annotated[str, Field(strict=True, min_length=1)]
+    runs: Annotated[tuple[RunSpec, ...], Field(min_length=1)]
+
+    def run(self, name: str) -> RunSpec:
+        """The run of this name. Raises `UnknownNameError`, suggesting the nearest."""
+        for spec in self.runs:
+            if spec.name == name:
+                return spec
+        raise UnknownNameError("run", name, [spec.name for spec in self.runs])
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """The experiment in a TOML file.
+
+    Raises `ExperimentError` for whatever is wrong with it, in one line: the file, the key, what was found there, and
+    what is needed.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode()
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise ExperimentError(f"{path} cannot be read ({error.strerror}); an experiment in TOML is needed.") from None
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"{path} is not UTF-8 text ({error}); an experiment in TOML is needed.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(f"{path} is not TOML: {error}. Correct it there.") from None
+    known = ("question", "defaults", "run")
+    if unknown := [key for key in content if key not in known]:
+        raise ExperimentError(f"{path}: {_unknown_key(unknown[0], known)}")
+    defaults, entries = content.get("defaults", {}), content.get("run", [])
+    if not isinstance(defaults, dict):
+        raise ExperimentError(f"{path}: `defaults` is {_shown(defaults)}; a table of what the runs share is needed.")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ExperimentError(f"{path}: `run` is {_shown(entries)}; tables are needed, each begun by `[[run]]`.")
+    if not entries:
+        raise ExperimentError(f"{path} names no run; at least one `[[run]]` is needed.")
+    if "name" in defaults:
+        raise ExperimentError(f"{path}: `defaults.name` is {_shown(defaults['name'])}; each run needs its own name.")
+    runs: list[RunSpec] = []
+    for index, entry in enumerate(entries):
+        spec = _read_run(path, index, entry, defaults)
+        if spec.name in (other.name for other in runs):
+            raise ExperimentError(
+                f"{path}: `run[{index}].name` is {spec.name!r}, which an earlier run is called; rename one."
+            )
+        runs.append(spec)
+    return Experiment(question=_question(path, text, content), runs=tuple(runs))
+
+
+def _question(path: Path, text: str, content: Mapping[str, Any]) -> str:
+    first = text.split("\n", 1)[0].strip()
+    question = content.get("question", first.removeprefix("#").strip() if first.startswith("#") else "")
+    if not isinstance(question, str) or not question.strip():
+        raise ExperimentError(
+            f"{path} asks no question; write it as a comment in the first line, or as the key `question`, a string."
+        )
+    return question.strip()
+
+
+def _read_run(path: Path, index: int, entry: dict[str, Any], defaults: dict[str, Any]) -> RunSpec:
+    merged = {**defaults, **entry}
+    for key in _MERGED:
+        if isinstance(defaults.get(key), dict) and isinstance(entry.get(key), dict):
+            merged[key] = {**defaults[key], **entry[key]}
+    try:
+        return RunSpec.model_validate(merged)
+    except (UnknownNameError, DataError) as error:
+        # Only the names of models, data sets and preparations are looked up, and each says which kind it is.
+        key = _looked_up(error, merged)
+        raise ExperimentError(f"{path}: {_place((key,), index, entry, defaults)}: {error}") from None
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        where = tuple(step for step in detail["loc"] if not str(step).startswith("function-"))
+        raise ExperimentError(f"{path}: {_explain(detail, where, index, entry, defaults)}") from None
+
+
+def _looked_up(error: Exception, merged: Mapping[str, Any]) -> str:
+    for words, key in (("unknown data set", "dataset"), ("unknown model", "model")):
+        if str(error).startswith(words):
+            return key
+    return "preparation" if "preparation" in merged else "dataset"
+
+
+def _explain(
+    detail: Any, where: tuple[Any, ...], index: int, entry: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> str:
+    """One pydantic error in words."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    place = _place(where, index, entry, defaults)
+    if kind == "extra_forbidden":
+        known = list(_fields_at(where[:-1]))
+        return f"{place}: {_unknown_key(str(where[-1]), known)}"
+    if kind == "missing":
+        return f"{_place(where, index, entry, {})} is missing; {_needed(where)} is needed."
+    if kind == "string_pattern_mismatch":
+        needed = "letters, digits and `.`, `_`, `-`, beginning with a letter or digit, are needed."
+        return f"{place} is {_shown(detail['input'])}; {needed}"
+    if kind == "value_error":
+        if not where:
+            return f"`run[{index}]`: {context['error']}"
+        return f"{place} is {_shown(detail['input'])}: {context['error']}"
+    message = detail["msg"].removeprefix("Input should be ")
+    return f"{place} is {_shown(detail['input'])}; {message} is needed."
+
+
+def _place(
+    where: Sequence[Any], index: int, entry: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> str:
+    """The key as it stands in the file: in the run itself, or in the defaults that it took it from."""
+    at_defaults = not _contains(entry, where) and _contains(defaults, where)
+    text = "defaults" if at_defaults else f"run[{index}]"
+    for step in where:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return f"`{text}`"
+
+
+def _contains(tree: Any, where: Sequence[Any]) -> bool:
+    for step in where:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _fields_at(where: Sequence[Any]) -> Mapping[str, Any]:
+    """The fields of the table at a place in a run."""
+    model: type[BaseModel] = RunSpec
+    for step in where:
+        annotation = model.model_fields[str(step)].annotation
+        options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+    return model.model_fields
+
+
+def _needed(where: Sequence[Any]) -> str:
+    return {
+        "name": "a name, which becomes the directory of the run,",
+        "dataset": f"one of {', '.join(DATASETS)}",
+        "model": 'a model, such as "mlp-2x512",',
+        "recipe": "a recipe, such as { learning_rate = 0.1, momentum = 0.9, epochs = 100 },",
+    }.get(str(where[-1]), "a value")
+
+
+def _unknown_key(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(f'`{k}`' for k in known)}."
+    return f"unknown key `{key}`; {hint}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,365 @@
+"""The functions of learning theory that are not closed formulas, as SymPy functions with certified enclosures.
+
+Each has `enclose`, which maps intervals of the arguments to an interval of the value, and LaTeX. Those whose value
+lies below 1 by less than any fixed precision shows (the inverse of a kl or of a binomial tail at 10^7 parameter bits
+is 1 - 10^-100,000) also have `enclose_slack`, which encloses one minus the value with relative accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import sympy
+from flint import arb, ctx, fmpz
+
+from .interval import Interval
+
+
+class IntervalFunction(sympy.Function):
+    """A function that SymPy keeps unevaluated and that knows its own interval extension."""
+
+    tex: ClassVar[str]
+    """LaTeX with one `{}` an argument."""
+
+    @classmethod
+    def enclose(cls, *arguments: Interval) -> Interval:
+        """Every value that the function takes when its arguments range over the intervals."""
+        raise NotImplementedError
+
+    @classmethod
+    def enclose_slack(cls, *arguments: Interval) -> Interval:
+        """One minus the value."""
+        return 1 - cls.enclose(*arguments)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = self.tex.format(*(printer.doprint(a) for a in self.args))
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+
+class Between(IntervalFunction):
+    """A number of which only a lower and an upper bound are known (a growth function, say)."""
+
+    nargs = (2,)
+    tex = r"\left[{},\; {}\right]"
+
+    @classmethod
+    def enclose(cls, lo: Interval, hi: Interval) -> Interval:
+        return Interval.hull(lo.minimum(hi), hi)
+
+
+# Stratification grids: Lemma S of docs/theory/stratification.md -------------------------------------------------------
+
+
+def _steps(x: arb, per_octave: int, rounding: Callable[[arb], arb]) -> int:
+    """`rounding(per_octave * log2 x)` for an exact x > 0, exactly: more bits until the integer is settled.
+
+    Only a power of two has a logarithm that can be an integer here, and it is treated apart, so this ends.
+    """
+    mantissa, exponent = (int(part) for part in x.man_exp())
+    if mantissa == 1:
+        return per_octave * exponent
+    bits = 64
+    while True:
+        with ctx.workprec(bits):
+            step = rounding(per_octave * (x.log() / arb(2).log())).unique_fmpz()
+        if step is not None:
+            return int(step)
+        bits *= 2
+
+
+def _index(t: Interval, step: Callable[[arb], int], at_zero: arb) -> Interval:
+    def end(x: arb) -> arb:
+        return x if not x.is_finite() else at_zero if x <= 0 else arb(step(x))
+
+    return Interval._outward(end(t.lo.mid()), end(t.hi.mid()))
+
+
+class OneSidedIndex(IntervalFunction):
+    """j(t) = max(0, ceil(8 (log2 t + 10))): the least j with t <= 2^(j/8 - 10)."""
+
+    nargs = (1,)
+    tex = r"j\!\left({}\right)"
+
+    @classmethod
+    def enclose(cls, t: Interval) -> Interval:
+        return _index(t, lambda x: max(0, _steps(x, 8, arb.ceil) + 80), arb(0))
+
+
+class TwoSidedIndex(IntervalFunction):
+    """j(t, m) = ceil(8 m log2 t): the least j with t <= 2^(j/(8m)). At t = 0 the grid starts at 2^-10."""
+
+    nargs = (2,)
+    tex = r"j_{{\pm}}\!\left({0};\, {1}\right)"
+
+    @classmethod
+    def enclose(cls, t: Interval, m: Interval) -> Interval:
+        layers, same = m.integers()
+        if layers != same:
+            raise ArithmeticError(f"the grid needs one whole number of layers; received {m}")
+        return _index(t, lambda x: _steps(x, 8 * layers, arb.ceil), arb(-80 * layers))
+
+
+class FloorIndex(IntervalFunction):
+    """floor(8 log2 t): the greatest j with 2^(j/8) <= t."""
+
+    nargs = (1,)
+    tex = r"\left\lfloor 8 \log_2 {}\right\rfloor"
+
+    @classmethod
+    def enclose(cls, t: Interval) -> Interval:
+        return _index(t, lambda x: _steps(x, 8, arb.floor), arb.neg_inf())
+
+
+def grid_up(t: sympy.Expr) -> sympy.Expr:
+    """`t` rounded up to the one-sided grid 2^(j/8 - 10), j >= 0."""
+    return 2 ** (OneSidedIndex(t) / 8 - 10)
+
+
+def grid_price(t: sympy.Expr) -> sympy.Expr:
+    """ln((j+1)(j+2)): what a union over the one-sided grid adds to ln(1/delta)."""
+    j = OneSidedIndex(t)
+    return sympy.log((j + 1) * (j + 2))
+
+
+def two_sided_price(j: sympy.Expr) -> sympy.Expr:
+    """ln(3 (|j|+1)(|j|+2) / 2): the price of an index in Z."""
+    return sympy.log(sympy.Rational(3, 2) * (sympy.Abs(j) + 1) * (sympy.Abs(j) + 2))
+
+
+# Covering numbers ---------------------------------------------------------------------------------------------------
+
+
+class Dudley(IntervalFunction):
+    r"""h(C, n) = (12 C / n)(1 + max(0, ln(n / (12 C)))): Dudley's integral when ln N(eps) <= C^2 / eps^2.
+
+    Nondecreasing in C. Source: docs/theory/spectral-cover.md, Lemma D.
+    """
+
+    nargs = (2,)
+    tex = r"h\!\left({};\, {}\right)"
+
+    @classmethod
+    def enclose(cls, C: Interval, n: Interval) -> Interval:
+        ratio = 12 * C / n
+        return Interval.hull(cls._at(Interval(ratio.lo)), cls._at(Interval(ratio.hi)))
+
+    @staticmethod
+    def _at(u: Interval) -> Interval:
+        """u (1 + max(0, -ln u)) at a point, nondecreasing in u."""
+        if u <= 0:
+            return Interval(0)
+        return u if u >= 1 or not u.is_finite else u * (1 + (-u.log()).maximum(0))
+
+
+# Inverse tails ------------------------------------------------------------------------------------------------------
+
+_BISECTIONS = 60
+
+
+def _crossing(below: Callable[[Interval], bool | None], start: float) -> tuple[Interval, Interval]:
+    """Points a < b of the line with `below(a)` certainly true and `below(b)` certainly false, close together.
+
+    `below` is true to the left of an unknown crossing and returns None where its rounding cannot tell; such points
+    stay between a and b.
+    """
+    step = arb(1)
+    a = b = arb(start)
+    while below(Interval(a)) is not True:
+        a, step = (a - step).mid(), step * 2
+    step = arb(1)
+    while below(Interval(b)) is not False:
+        b, step = (b + step).mid(), step * 2
+    low, high = a, b
+    for _ in range(_BISECTIONS):
+        middle = ((low + high) / 2).mid()
+        verdict = below(Interval(middle))
+        if verdict is True:
+            a = low = middle
+        elif verdict is False:
+            b = high = middle
+        else:
+            break
+    return Interval(a), Interval(b)
+
+
+def _logistic_logs(x: Interval) -> tuple[Interval, Interval]:
+    """(ln p, ln(1-p)) for p = 1/(1 + e^-x)."""
+    return -((-x).exp().log1p()), -(x.exp().log1p())
+
+
+def _slack(x: Interval) -> Interval:
+    """1 - p = 1/(1 + e^x)."""
+    return 1 / (1 + x.exp())
+
+
+def _logit(p: float) -> float:
+    p = min(max(p, 1e-12), 1 - 1e-12)
+    return math.log(p / (1 - p))
+
+
+class KlInverse(IntervalFunction):
+    """sup{ p in [q, 1] : kl(q || p) <= c }, for q in [0, 1] and c >= 0 in nats.
+
+    Nondecreasing in both. Source: docs/theory/occam.md.
+    """
+
+    nargs = (2,)
+    tex = r"\mathrm{{kl}}^{{-1}}\!\left({};\, {}\right)"
+
+    @classmethod
+    def enclose(cls, q: Interval, c: Interval) -> Interval:
+        return (1 - cls.enclose_slack(q, c)).maximum(q.maximum(0).minimum(1).lo).minimum(1)
+
+    @classmethod
+    def enclose_slack(cls, q: Interval, c: Interval) -> Interval:
+        lo, _ = cls._ends(Interval(q.hi).minimum(1), Interval(c.hi))
+        _, hi = cls._ends(Interval(q.lo).maximum(0), Interval(c.lo))
+        return Interval._outward(lo, hi)
+
+    @staticmethod
+    def _ends(q: Interval, c: Interval) -> tuple[arb, arb]:
+        """Both ends of the slack at a point."""
+        if q >= 1 or not c.is_finite:
+            return arb(0), arb(0)
+        if q <= 0:
+            slack = (-c).exp()
+            return slack.lo.mid(), slack.hi.mid()
+        r = 1 - q
+        entropy = q * q.log() + r * r.log()
+
+        def below(x: Interval) -> bool | None:
+            log_p, log_s = _logistic_logs(x)
+            kl = entropy - q * log_p - r * log_s
+            return True if kl <= c else False if kl > c else None
+
+        # q itself satisfies kl = 0 <= c, but a rounded kl there may straddle a tiny c; then nothing below the
+        # crossing is certified and the slack's upper end is 1 - q.
+        start = _logit(float(q.midpoint()))
+        if below(Interval(start)) is not True:
+            _, b = _crossing(lambda x: True if x <= start else below(x), start)
+            return _slack(b).lo.mid(), r.hi.mid()
+        a, b = _crossing(below, start)
+        return _slack(b).lo.mid(), _slack(a).hi.mid()
+
+
+def _log_binomial(n: arb, k: arb) -> Interval:
+    ball = (n + 1).lgamma() - (k + 1).lgamma() - (n - k + 1).lgamma()
+    return Interval._outward(ball, ball)
+
+
+_MOST_TERMS = 100_000
+
+
+def _log_tail_sum(ratio: Callable[[int], arb], top: int, bottom: int) -> Interval:
+    """ln(1 + r(top) + r(top) r(top-1) + ...), down to the ratio r(bottom+1).
+
+    `ratio(i)` encloses term(i-1)/term(i), which must fall with i going down (log-concave terms): once the terms are
+    negligible, or too many, the rest is enclosed by a geometric series or by equal terms, whichever is smaller.
+    """
+    total = term = arb(1)
+    for i in range(top, bottom, -1):
+        r = ratio(i)
+        give_up = top - i >= _MOST_TERMS
+        if r < 1:
+            rest = (term * r / (1 - r)).upper()
+            if rest < 1e-36 * total or give_up:
+                return Interval._outward(total, total + rest).log()
+        elif give_up:
+            return Interval._outward(total, total + (term * (i - bottom)).upper()).log()
+        term *= r
+        total += term
+    return Interval._outward(total, total).log()
+
+
+class BinomialInverse(IntervalFunction):
+    """sup{ p : Pr[Bin(n, p) <= K] >= e^-c }: the upper Clopper-Pearson limit at failure probability e^-c.
+
+    Increasing in K and c, decreasing in n at fixed K. 1 for K = n. Source: docs/theory/test-set.md.
+    """
+
+    nargs = (3,)
+    tex = r"\mathrm{{Bin}}^{{-1}}\!\left({0};\, {1},\, e^{{-\left({2}\right)}}\right)"
+
+    @classmethod
+    def enclose(cls, K: Interval, n: Interval, c: Interval) -> Interval:
+        return (1 - cls.enclose_slack(K, n, c)).maximum(0).minimum(1)
+
+    @classmethod
+    def enclose_slack(cls, K: Interval, n: Interval, c: Interval) -> Interval:
+        fewest, most = K.integers()
+        n_least, n_most = n.integers()
+        lo, _ = cls._ends(most, n_least, Interval(c.hi))
+        _, hi = cls._ends(fewest, n_most, Interval(c.lo))
+        return Interval._outward(lo, hi)
+
+    @staticmethod
+    def _ends(K: int, n: int, c: Interval) -> tuple[arb, arb]:
+        if K >= n or not c.is_finite:
+            return arb(0), arb(0)
+        if K <= 0:
+            slack = (-c / n).exp()
+            return slack.lo.mid(), slack.hi.mid()
+        log_choose = _log_binomial(arb(fmpz(n)), arb(fmpz(K)))
+
+        def below(x: Interval) -> bool | None:
+            """Whether the tail at p(x) still reaches e^-c."""
+            log_p, log_s = _logistic_logs(x)
+            odds = (-x.lo.mid()).exp()
+            tail = log_choose + K * log_p + (n - K) * log_s
+            tail = tail + _log_tail_sum(lambda i: odds * i / (n - i + 1), K, 0)
+            return True if tail >= -c else False if tail < -c else None
+
+        a, b = _crossing(below, _logit((K + 0.5) / (n + 1)))
+        return _slack(b).lo.mid(), _slack(a).hi.mid()
+
+
+class HypergeometricInverse(IntervalFunction):
+    """max(1, U - 1 - K) / m with U = min{ Q >= K : HypCDF(K; n + m, Q, n) <= e^-c }, and 1 for K = n.
+
+    K errors among n training examples, m ghost examples, c = ln(4 Pi(n+m) / delta). Nondecreasing in K and c.
+    Source: Leboeuf, LeBlanc and Marchand 2021, arXiv:2111.00062, Theorem 8; docs/theory/growth-to-error.md.
+    """
+
+    nargs = (4,)
+    tex = r"\mathrm{{Hyp}}^{{-1}}\!\left({0};\, {1},\, {2},\, e^{{-\left({3}\right)}}\right)"
+
+    @classmethod
+    def enclose(cls, K: Interval, n: Interval, m: Interval, c: Interval) -> Interval:
+        fewest, most = K.integers()
+        (n_lo, n_hi), (m_lo, m_hi) = n.integers(), m.integers()
+        if n_lo != n_hi or m_lo != m_hi:
+            raise ArithmeticError(f"the hypergeometric tail needs whole sample sizes; received {n} and {m}")
+        lo = cls._value(fewest, n_lo, m_lo, Interval(c.lo), certain=False)
+        hi = cls._value(most, n_lo, m_lo, Interval(c.hi), certain=True)
+        return Interval.hull(lo, hi)
+
+    @classmethod
+    def _value(cls, K: int, n: int, m: int, c: Interval, *, certain: bool) -> Interval:
+        """The value at integers: with `certain`, Q counts only when its tail is certainly small enough."""
+        if K >= n:
+            return Interval(1)
+        M = n + m
+        log_all = _log_binomial(arb(fmpz(M)), arb(fmpz(n)))
+
+        def small(Q: int) -> bool:
+            bottom = max(0, n - (M - Q))
+            if K < bottom:
+                return True
+            tail = _log_binomial(arb(fmpz(Q)), arb(fmpz(K)))
+            tail = tail + _log_binomial(arb(fmpz(M - Q)), arb(fmpz(n - K))) - log_all
+
+            def ratio(i: int) -> arb:
+                return arb(i * (M - Q - n + i)) / ((Q - i + 1) * (n - i + 1))
+
+            tail = tail + _log_tail_sum(ratio, K, bottom)
+            return tail <= -c if certain else not tail > -c
+
+        low, high = K, K + m + 1
+        if small(low):
+            high = low
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if small(middle) else (middle, high)
+        return (Interval(max(1, high - 1 - K)) / m).minimum(1)

@@ -1,0 +1,130 @@
+"""Margins of every example, enclosed: the one pass over the data that risk, ramp loss and counts are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..interval import Interval
+from ..network import Network
+
+UNIT = 2.0**-53
+"""The unit roundoff u of float64."""
+
+BATCH = 4096
+
+
+def gam(m: float) -> float:
+    """gam(m) = m u / (1 - m u), which bounds the relative error of m float64 operations (Higham 2002, Lemma 3.1)."""
+    return m * UNIT / (1 - m * UNIT) * (1 + 8 * UNIT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margins:
+    """Enclosures [lower_i, upper_i] of f(x_i)_{y_i} - max_{j != y_i} f(x_i)_j, float64.
+
+    Without a traced network they are those of the program as it runs, and `traced` is false.
+    """
+
+    lower: Float[np.ndarray, " n"]
+    upper: Float[np.ndarray, " n"]
+    traced: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.lower)
+
+    @property
+    def correct(self) -> int:
+        """How many examples are certainly classified correctly, whatever the tie rule."""
+        return int(np.count_nonzero(self.lower > 0))
+
+    @property
+    def wrong(self) -> int:
+        """How many examples are certainly misclassified, whatever the tie rule."""
+        return int(np.count_nonzero(self.upper < 0))
+
+    @property
+    def errors(self) -> Interval:
+        """The number of errors; an example whose margin is not certified to have a sign counts either way."""
+        return Interval(self.wrong, self.size - self.correct)
+
+    @property
+    def largest(self) -> float:
+        """The largest margin, rounded up."""
+        return float(self.upper.max())
+
+    def at(self, gamma: Interval) -> Interval:
+        """The ramp risk (1/n) sum_i min(1, max(0, 1 - m_i/gamma)) for every gamma > 0 of the interval.
+
+        Nondecreasing in gamma and nonincreasing in each margin. The limit at gamma = 0 is the fraction of margins
+        that are at most 0.
+        """
+        return Interval.hull(
+            self._ramp(self.upper, float(gamma.lo), -1), self._ramp(self.lower, float(gamma.hi), 1)
+        )
+
+    def _ramp(self, margins: Float[np.ndarray, " n"], gamma: float, direction: int) -> Interval:
+        """The mean, moved outward by its rounding: 2u an example (one quotient, one difference), gam(n) for the sum."""
+        if gamma <= 0:
+            mean = Interval(int(np.count_nonzero(margins <= 0))) / self.size
+            return mean
+        with np.errstate(over="ignore"):
+            losses = np.clip(1 - margins / gamma, 0, 1)
+        mean = float(losses.mean())
+        slack = 3 * UNIT + gam(self.size + 8) * mean
+        return (Interval(mean) + Interval(direction) * slack).maximum(0).minimum(1)
+
+
+def margin_ends(
+    logits: Float[np.ndarray, "n k"], radius: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Lower and upper ends of the margins of enclosed logits; each difference is moved outward by one float."""
+    rows = np.arange(len(labels))
+    low, high = np.nextafter(logits - radius, -np.inf), np.nextafter(logits + radius, np.inf)
+    own_low, own_high = low[rows, labels], high[rows, labels]
+    low[rows, labels] = high[rows, labels] = -np.inf
+    return (
+        np.nextafter(own_low - high.max(axis=1), -np.inf),
+        np.nextafter(own_high - low.max(axis=1), np.inf),
+    )
+
+
+def traced_margins(
+    network: Network,
+    batches: Iterator[tuple[Any, Int[np.ndarray, " b"]]],
+    advance: Callable[[int], None] = lambda _: None,
+) -> Margins:
+    """Margins of the real-arithmetic network, in memory bounded by the batch."""
+    ends = []
+    for inputs, labels in batches:
+        ends.append(margin_ends(*network.enclose(inputs), labels))
+        advance(len(labels))
+    lower, upper = (np.concatenate(part) for part in zip(*ends, strict=True))
+    return Margins(lower=lower, upper=upper, traced=True)
+
+
+def program_margins(
+    predict: Callable[[Any], Any],
+    batches: Iterator[tuple[Any, Int[np.ndarray, " b"]]],
+    advance: Callable[[int], None] = lambda _: None,
+) -> Margins:
+    """Margins of the program as it runs, for functions that cannot be traced.
+
+    The classifier is then the floating-point program with ties broken towards the lower index, so each example is
+    decided: a tie is turned into the smallest margin of the right sign.
+    """
+    ends = []
+    for inputs, labels in batches:
+        logits = np.asarray(predict(inputs), np.float64)
+        margin, _ = margin_ends(logits, np.zeros_like(logits), labels)
+        correct = logits.argmax(axis=1) == labels
+        margin = np.where(correct, np.maximum(margin, np.finfo(float).tiny), np.minimum(margin, -np.finfo(float).tiny))
+        ends.append(margin)
+        advance(len(labels))
+    margins = np.concatenate(ends)
+    return Margins(lower=margins, upper=margins, traced=False)

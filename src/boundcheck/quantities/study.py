@@ -1,0 +1,203 @@
+"""`Study`: one run under examination. Measures each quantity once, shares it, and keeps it in the run's directory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .. import storage
+from ..errors import NetworkError, RunError
+from ..interval import Interval
+from ..network import Chain, Network
+from ..run import Run
+from .margins import BATCH, Margins, program_margins, traced_margins
+from .quantity import Evidence, Measurement, Quantity, UnavailableError
+
+VERSION = 1
+"""Raised whenever a measurement changes its meaning, so that cached values are measured again."""
+
+
+class Progress(Protocol):
+    """Where long work says how far it is."""
+
+    def __call__(self, task: str, done: int, total: int) -> None: ...
+
+
+def silent(task: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Study:
+    """A run, a confidence level, and everything measured so far.
+
+    **Arguments.** `run`. `delta`: the failure probability of each verdict. `progress`: told about long work.
+    """
+
+    def __init__(self, run: Run, delta: Fraction, progress: Progress = silent) -> None:
+        self.run = run
+        self.delta = delta
+        self.progress = progress
+        self._measured: dict[str, Quantity] = {}
+        self._margins: dict[str, Margins] = {}
+
+    # What theorems ask of the network ---------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """The traced network. Raises `UnavailableError` with every obstacle when there is none."""
+        return _traced(self.run.network)
+
+    @property
+    def initial(self) -> Network:
+        """The network at initialization. Raises `UnavailableError` when it is not recorded or cannot be traced."""
+        network = self.run.initial
+        if network is None:
+            raise UnavailableError("the initial weights are not recorded; give `init_params`.")
+        return _traced(network)
+
+    def chain(self, *, biases: bool = True) -> Chain:
+        """The layered form. Raises `UnavailableError` with the reasons why there is none."""
+        return _chained(self.network, biases)
+
+    def initial_chain(self) -> Chain:
+        """The layered form at initialization."""
+        return _chained(self.initial, biases=True)
+
+    # Quantities ---------------------------------------------------------------------------------------------------
+
+    def measure(self, measurement: Measurement) -> Quantity:
+        """The quantity, measured at most once. Raises `UnavailableError` when this run cannot supply it."""
+        if measurement.name not in self._measured:
+            self._measured[measurement.name] = measurement.measure(self)
+        return self._measured[measurement.name]
+
+    def margins(self, split: str) -> Margins:
+        """Margins over the `train` or `test` examples with the labels the theorem speaks of."""
+        if split not in self._margins:
+            self._margins[split] = self._cached_margins(split, clean=False)
+        return self._margins[split]
+
+    def clean_margins(self) -> Margins:
+        """Margins over the test examples with the labels of the data set."""
+        if "clean" not in self._margins:
+            same = self.run.spec is None or not self.run.spec.randomized
+            self._margins["clean"] = self.margins("test") if same else self._cached_margins("test", clean=True)
+        return self._margins["clean"]
+
+    def _cached_margins(self, split: str, *, clean: bool) -> Margins:
+        name = f"margins-{'clean' if clean else split}"
+        path = self.cache(f"{name}.safetensors")
+        key = self.key(name, *(() if clean else (self.run.digests[split],)))
+        if path is not None and path.exists():
+            try:
+                with safetensors.safe_open(path, "numpy") as file:
+                    if (file.metadata() or {}).get("key") == key:
+                        return Margins(
+                            lower=file.get_tensor("lower"),
+                            upper=file.get_tensor("upper"),
+                            traced=file.metadata()["traced"] == "yes",
+                        )
+            except (safetensors.SafetensorError, KeyError):
+                pass  # a damaged cache is no loss: measure again
+        margins = self._measure_margins(split, clean=clean)
+        if path is not None:
+            arrays = {"lower": margins.lower, "upper": margins.upper}
+            metadata = {"key": key, "traced": "yes" if margins.traced else "no"}
+            storage.write(path, safetensors.numpy.save(arrays, metadata))
+        return margins
+
+    def _measure_margins(self, split: str, *, clean: bool) -> Margins:
+        sample = self.run.sample(split)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress(f"margins of the {split} examples", done, len(sample))
+
+        def batches() -> Iterator[tuple[np.ndarray, Any]]:
+            for start in range(0, len(sample), BATCH):
+                stop = min(start + BATCH, len(sample))
+                yield sample.inputs(start, stop), (sample.clean if clean else sample.labels)[start:stop]
+
+        return margins_of(self.run.network, self.run.predict, self.run.params, batches(), advance)
+
+    def each_input(self) -> Iterator[np.ndarray]:
+        """The training inputs in batches, float64 [b, ...]."""
+        for inputs, _ in self.run.sample("train").batches(BATCH):
+            yield np.asarray(inputs, np.float64)
+
+    # Cache ----------------------------------------------------------------------------------------------------------
+
+    def cache(self, name: str) -> Path | None:
+        """Where a measurement is kept; None for a run that lives in memory."""
+        return None if self.run.directory is None else self.run.directory / "quantities" / name
+
+    def key(self, name: str, *parts: str) -> str:
+        """What a cached measurement depends on: the weights, the data, the recipe parts given."""
+        digests = self.run.digests
+        text = "\n".join([str(VERSION), name, digests["weights"], digests.get("data", ""), *parts])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def remember(self, name: str, parts: tuple[str, ...], measure: Callable[[], Interval]) -> Interval:
+        """An interval kept in `quantities/NAME.json` under the key of what it depends on."""
+        path, key = self.cache(f"{name}.json"), self.key(name, *parts)
+        if path is not None and path.exists():
+            try:
+                stored = storage.read_json(path, "a measured quantity")
+                if stored["key"] == key:
+                    return Interval.load(stored["value"])
+            except (RunError, KeyError, TypeError, ValueError):
+                pass  # a damaged cache is no loss: measure again
+        value = measure()
+        if path is not None:
+            storage.write_json(path, {"key": key, "value": value.dump()})
+        return value
+
+
+def margins_of(
+    network: Network | NetworkError,
+    predict: Callable[[Any, Any], Any],
+    params: Any,
+    batches: Iterator[tuple[np.ndarray, Any]],
+    advance: Callable[[int], None] = lambda _: None,
+) -> Margins:
+    """Margins of the traced network where there is one, of the program as it runs where not."""
+    if isinstance(network, Network):
+        return traced_margins(network, batches, advance)
+    batched = jax.jit(jax.vmap(predict, in_axes=(None, 0)))
+    return program_margins(lambda x: batched(params, x), batches, advance)
+
+
+def _traced(network: Network | NetworkError) -> Network:
+    if isinstance(network, NetworkError):
+        raise UnavailableError(*network.reasons)
+    return network
+
+
+def _chained(network: Network, biases: bool) -> Chain:
+    chain = network.chain(biases=biases)
+    if not isinstance(chain, Chain):
+        raise UnavailableError(*chain.reasons)
+    return chain
+
+
+@contextmanager
+def unavailable_as_reasons(reasons: list[str]) -> Iterator[None]:
+    """Collect the reasons of a quantity that this run cannot supply."""
+    try:
+        yield
+    except UnavailableError as error:
+        reasons.extend(error.reasons)
+
+
+__all__ = ["Evidence", "Study", "margins_of", "silent"]

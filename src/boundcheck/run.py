@@ -1,0 +1,423 @@
+"""`Run`: a trained network with everything needed to judge it.
+
+On disk it is a directory: `run.json` (schema, the experiment's entry, data set and digests, seeds, versions, device),
+`weights.safetensors`, `init.safetensors`, `history.csv`. In Python it is an object, made by `load` from a directory
+or by `Run.from_arrays` from a network trained elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from . import storage, weights
+from .data import Dataset, draw_labels, load_dataset, prepare
+from .errors import NetworkError, RunError
+from .experiment import RunSpec
+from .models import build, split
+from .network import Network, trace
+from .training import Trained
+
+SCHEMA = 1
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Labelled examples: `inputs(start, stop)` gives float inputs as the network takes them.
+
+    `labels`: int64 [n], the labels the theorem speaks of (randomized where the run randomizes). `clean`: the labels of
+    the data set, int64 [n].
+    """
+
+    labels: Int[np.ndarray, " n"]
+    clean: Int[np.ndarray, " n"]
+    inputs: Callable[[int, int], np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, size: int) -> Iterator[tuple[np.ndarray, Int[np.ndarray, " b"]]]:
+        """Consecutive batches of inputs and labels."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield self.inputs(start, stop), self.labels[start:stop]
+
+
+class Run:
+    """A trained network, its data and its history.
+
+    Made by `load(directory)` or `Run.from_arrays(...)`. Public attributes: `name`, `classes`, `sizes` (examples by
+    split), `parameters` (scalar weights), `assume` (assumptions that the experimenter asserts), `spec` (the
+    experiment's entry, None for arrays), `directory` (None for arrays), `digests`, `history`, `interpolated`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        classes: int,
+        sizes: dict[str, int],
+        predict: Callable[[Any, Any], Any],
+        params: Any,
+        init_params: Any | None,
+        samples: Callable[[str], Sample],
+        example: np.ndarray | Callable[[], np.ndarray],
+        assume: Sequence[str],
+        digests: dict[str, str],
+        record: dict[str, Any] | None = None,
+        spec: RunSpec | None = None,
+        directory: Path | None = None,
+        history: Sequence[dict[str, float]] = (),
+    ) -> None:
+        self.name = name
+        self.classes = classes
+        self.sizes = sizes
+        self.predict = predict
+        self.params = params
+        self.init_params = init_params
+        self.assume = tuple(assume)
+        self.digests = digests
+        self.record = record or {}
+        self.spec = spec
+        self.directory = directory
+        self.history = tuple(history)
+        self._samples = samples
+        self._example = example
+        self._loaded: dict[str, Sample] = {}
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {self.parameters:,} parameters, {self.sizes['train']:,} training examples>"
+
+    @property
+    def parameters(self) -> int:
+        """The number of scalar weights."""
+        return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(self.params))
+
+    @property
+    def parameter_bits(self) -> int:
+        """The bits of the stored weights."""
+        return sum(8 * int(np.asarray(leaf).nbytes) for leaf in jax.tree.leaves(self.params))
+
+    @property
+    def interpolated(self) -> bool:
+        """Whether training ended because the training error was 0."""
+        return bool(self.record.get("interpolated", False))
+
+    @property
+    def example(self) -> np.ndarray:
+        """One input, of the shape and dtype that the network takes."""
+        return self._example() if callable(self._example) else self._example
+
+    def sample(self, split: str) -> Sample:
+        """The `train` or `test` examples, loaded on first use. Raises `DataError` when the data are not at hand."""
+        if split not in self._loaded:
+            self._loaded[split] = self._samples(split)
+        return self._loaded[split]
+
+    @cached_property
+    def network(self) -> Network | NetworkError:
+        """The traced network, or the error that lists why it cannot be expressed."""
+        return self._trace(self.params)
+
+    @cached_property
+    def initial(self) -> Network | NetworkError | None:
+        """The network at its initial weights; None when they are not recorded."""
+        return None if self.init_params is None else self._trace(self.init_params)
+
+    def _trace(self, params: Any) -> Network | NetworkError:
+        try:
+            return trace(self.predict, params, self.example)
+        except NetworkError as error:
+            return error
+
+    @classmethod
+    def from_arrays(
+        cls,
+        f: Callable[[Any, Any], Any],
+        params: Any,
+        *,
+        train: tuple[Any, Any],
+        test: tuple[Any, Any],
+        init_params: Any | None = None,
+        assume: Sequence[str] = (),
+        name: str = "arrays",
+    ) -> Run:
+        """A network that was trained elsewhere.
+
+        **Arguments.** `f(params, x)`: logits [k] of one example, any JAX function. `params`: a pytree of arrays.
+        `train`, `test`: pairs of inputs [n, ...] and integer labels [n] in 0..k-1. `init_params`: the weights before
+        training, of the same structure. `assume`: what you assert about the data, among `iid`, `fixed-in-advance` and
+        `fresh-test-set`.
+
+        Raises `RunError` for arrays that do not fit together, labels out of range and weights that are not finite.
+        """
+        _check_assumptions(assume)
+        pairs = {"train": train, "test": test}
+        samples: dict[str, Sample] = {}
+        digests: dict[str, str] = {}
+        arrays = {split: np.asarray(pair[0]) for split, pair in pairs.items()}
+        for split, x in arrays.items():
+            if x.ndim < 1 or len(x) == 0:
+                raise RunError(f"`{split}` inputs have shape {x.shape}; at least one example is needed.")
+            if x.shape[1:] != arrays["train"].shape[1:]:
+                raise RunError(
+                    f"`{split}` inputs have shape {x.shape[1:]} an example and `train` inputs {arrays['train'].shape[1:]}; "
+                    "give both in the form that the network takes."
+                )
+            if x.dtype.kind == "f" and not np.isfinite(x).all():
+                raise RunError(f"`{split}` inputs contain nan or infinity; remove those examples.")
+        for what, tree in (("params", params), ("init_params", init_params)):
+            _check_finite(what, tree)
+        if init_params is not None and jax.tree.structure(init_params) != jax.tree.structure(params):
+            raise RunError("`init_params` has another structure than `params`; give the same pytree before training.")
+        shape = jax.eval_shape(f, params, jax.ShapeDtypeStruct(arrays["train"].shape[1:], arrays["train"].dtype)).shape
+        if len(shape) != 1 or shape[0] < 2:
+            raise RunError(
+                f"f(params, x) has shape {shape} for one example; a vector of at least two logits is needed "
+                "(no batch axis)."
+            )
+        for split, (_, given) in pairs.items():
+            labels = check_labels(np.asarray(given), len(arrays[split]), shape[0], split)
+            samples[split] = Sample(
+                labels=labels,
+                clean=labels,
+                inputs=lambda start, stop, x=arrays[split]: x[start:stop],
+            )
+            digests[split] = _digest(arrays[split], labels)
+        digests["weights"] = _digest(*jax.tree.leaves(params))
+        return cls(
+            name=name,
+            classes=shape[0],
+            sizes={split: len(samples[split]) for split in SPLITS},
+            predict=f,
+            params=params,
+            init_params=init_params,
+            samples=samples.__getitem__,
+            example=arrays["train"][0],
+            assume=assume,
+            digests=digests,
+        )
+
+
+def _check_assumptions(assume: Sequence[str]) -> None:
+    from .experiment import ASSUMPTIONS
+
+    for name in assume:
+        if name not in ASSUMPTIONS:
+            raise RunError(f"`assume` contains {name!r}; what can be asserted is {', '.join(ASSUMPTIONS)}.")
+
+
+def _check_finite(what: str, tree: Any) -> None:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+            raise RunError(f"`{what}`{jax.tree_util.keystr(path)} has dtype {array.dtype}; real arrays are needed.")
+        if not np.isfinite(array.astype(np.float64)).all():
+            raise RunError(f"`{what}`{jax.tree_util.keystr(path)} contains nan or infinity; no bound speaks of it.")
+
+
+def check_labels(labels: np.ndarray, n: int, classes: int, split: str) -> Int[np.ndarray, " n"]:
+    """Labels as int64 [n]. Raises `RunError` unless they are n integers in 0..classes-1."""
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise RunError(
+            f"`{split}` labels have shape {labels.shape} and dtype {labels.dtype}; {n} integers are needed, "
+            f"one an example, between 0 and {classes - 1}."
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise RunError(
+            f"`{split}` labels lie between {labels.min()} and {labels.max()}; the network has {classes} logits, "
+            f"so labels between 0 and {classes - 1} are needed."
+        )
+    return labels.astype(np.int64)
+
+
+def _digest(*arrays: Any) -> str:
+    sha = hashlib.sha256()
+    for a in arrays:
+        array = np.ascontiguousarray(np.asarray(a))
+        sha.update(f"{array.dtype}{array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+# On disk ------------------------------------------------------------------------------------------------------------
+
+
+def write_run(directory: Path, spec: RunSpec, trained: Trained, dataset: Dataset) -> Run:
+    """Store a training as a run directory and load it. Each file is replaced in one step, `run.json` last."""
+    labels = dict(zip(SPLITS, labels_of(spec, dataset), strict=True))
+    weights.save(directory / "weights.safetensors", trained.params)
+    weights.save(directory / "init.safetensors", trained.initial)
+    storage.write(directory / "history.csv", _history_csv(trained.history))
+    device = jax.devices()[0]
+    storage.write_json(
+        directory / "run.json",
+        {
+            "schema": SCHEMA,
+            "spec": spec.model_dump(mode="json"),
+            "classes": dataset.classes,
+            "sizes": {"train": len(dataset.train_labels), "test": len(dataset.test_labels)},
+            "epochs": trained.epochs,
+            "interpolated": trained.interpolated,
+            "data": {"name": dataset.name, "source": dataset.source, "digest": dataset.digest},
+            "digests": {
+                "weights": file_digest(directory / "weights.safetensors"),
+                "init": file_digest(directory / "init.safetensors"),
+                **{split: _digest(labels[split]) for split in SPLITS},
+            },
+            "versions": {
+                "boundcheck": _version("boundcheck"),
+                "python": platform.python_version(),
+                "jax": jax.__version__,
+                "numpy": np.__version__,
+            },
+            "device": f"{device.platform} ({device.device_kind})",
+        },
+    )
+    return load(directory)
+
+
+def labels_of(spec: RunSpec, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The training and test labels of a run, int64: those of the data set, randomized by the run's law."""
+    return draw_labels(dataset, law=spec.labels, corruption=spec.corruption, seed=spec.seed)
+
+
+def load(directory: str | Path) -> Run:
+    """The run stored in a directory.
+
+    Raises `RunError` when a file is missing, truncated, altered or of another schema, saying which. The data set is
+    loaded, and its digest compared, when something first asks for examples.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise RunError(f"{directory} is not a directory; a run is a directory such as runs/digits_true.")
+    record = storage.read_json(directory / "run.json", "the record of the run")
+    try:
+        if record["schema"] != SCHEMA:
+            raise RunError(
+                f"{directory / 'run.json'} has schema {record['schema']}; this version reads schema {SCHEMA}. Train the run again."
+            )
+        spec = RunSpec.model_validate(record["spec"])
+        classes = int(record["classes"])
+        sizes = {split: int(record["sizes"][split]) for split in SPLITS}
+        digests = {key: str(record["digests"][key]) for key in ("weights", "init", *SPLITS)}
+        digests["data"] = str(record["data"]["digest"])
+    except RunError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        detail = str(error).splitlines()[0]
+        raise RunError(
+            f"{directory / 'run.json'} is not the record of a run ({type(error).__name__}: {detail}); train the run again."
+        ) from None
+    for key in ("weights", "init"):
+        path = directory / f"{key}.safetensors"
+        found = file_digest(path)
+        if found != digests[key]:
+            raise RunError(
+                f"{path} has digest {found[:12]}..., and run.json records {digests[key][:12]}...: the file was altered or "
+                "truncated. Restore it or train the run again."
+            )
+    dataset: dict[str, Dataset] = {}
+
+    def data() -> Dataset:
+        if "it" not in dataset:
+            loaded = load_dataset(spec.dataset)
+            if loaded.digest != digests["data"]:
+                raise RunError(
+                    f"the data set {spec.dataset} at hand has digest {loaded.digest[:12]}..., and {directory / 'run.json'} records "
+                    f"{digests['data'][:12]}...: the run was trained on other files. Supply those, or train again."
+                )
+            dataset["it"] = loaded
+        return dataset["it"]
+
+    def sample(split: str) -> Sample:
+        source = data()
+        images, clean = (
+            (source.train_images, source.train_labels)
+            if split == "train"
+            else (source.test_images, source.test_labels)
+        )
+        labels = dict(zip(SPLITS, labels_of(spec, source), strict=True))[split]
+        if _digest(labels) != digests[split]:
+            raise RunError(
+                f"the {split} labels drawn for {directory} differ from those recorded; the run was made by another "
+                "version. Train it again."
+            )
+        return Sample(
+            labels=labels,
+            clean=clean,
+            inputs=lambda start, stop: np.asarray(prepare(spec.prepared, images[start:stop], np)),
+        )
+
+    shape = input_shape(spec)
+    skeleton = build(spec.model, shape, classes, jax.random.key(0))
+    predict, like = split(skeleton)
+    return Run(
+        name=spec.name,
+        classes=classes,
+        sizes=sizes,
+        predict=predict,
+        params=weights.load(directory / "weights.safetensors", like),
+        init_params=weights.load(directory / "init.safetensors", like),
+        samples=sample,
+        example=np.zeros(shape, np.float32),
+        assume=spec.assume,
+        digests=digests,
+        record=record,
+        spec=spec,
+        directory=directory,
+        history=_read_history(directory / "history.csv"),
+    )
+
+
+def input_shape(spec: RunSpec) -> tuple[int, ...]:
+    """The shape of one prepared input."""
+    from .data import DATASETS
+
+    images = np.zeros((1, *DATASETS[spec.dataset].shape), np.uint8)
+    return tuple(prepare(spec.prepared, images, np).shape[1:])
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, hex. Raises `RunError` when it is missing."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; restore it or train the run again.") from None
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import version
+
+    return version(package)
+
+
+def _history_csv(history: Sequence[Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("epoch", "loss", "running_error", "train_error"))
+    for row in history:
+        writer.writerow((row.epoch, row.loss, row.running_error, row.train_error))
+    return text.getvalue()
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    try:
+        with path.open(newline="") as file:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing; restore it or train the run again.") from None
+    except (ValueError, TypeError, AttributeError):
+        raise RunError(f"{path} is not the history of a run (columns of numbers); train the run again.") from None

@@ -1,0 +1,146 @@
+"""`Theorem`: a statement with all its constants, its assumptions and its source, as data.
+
+The statement is a SymPy expression for the right-hand side of `error <= ...`. What a symbol *is* (which measurement
+fills it) belongs to the `Bound`; here it only has a name and a range. By convention every symbol that grows with the
+sample is written per example (an error *rate*, a root mean square norm), so that the sample size `n` can be moved
+alone.
+
+    >>> n, delta, E = sympy.symbols("n delta E", positive=True)
+    >>> work = Reference(
+    ...     key="hoeffding1963", authors="W. Hoeffding", year=1963, venue="JASA 58:13-30",
+    ...     title="Probability inequalities for sums of bounded random variables",
+    ... )
+    >>> theorem = Theorem(value=E + sympy.sqrt(sympy.log(1 / delta) / (2 * n)), citation=Citation(work))
+    >>> theorem.enclose({E: Interval(0), n: Interval(200), delta: 1 / Interval(20)})
+    Interval(0.08654090978, 0.08654090978)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import sympy
+
+from .extension import Assignment, enclose, enclose_slack
+from .interval import Interval
+
+if TYPE_CHECKING:
+    from .quantities.study import Study
+
+Status = Literal["proven", "enclosed", "asserted", "undecided", "refuted"]
+
+ORDERS_OF_N = 400
+"""The search for a sufficient sample size ends at 10^400 examples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What became of an assumption on one run."""
+
+    status: Status
+    reason: str
+
+
+class Check(Protocol):
+    """Decides an assumption on a run."""
+
+    def __call__(self, study: Study, /) -> Resolution: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """A hypothesis of a theorem, in words, with the function that decides it on a run."""
+
+    name: str
+    statement: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A published work. `key`: first author and year. `identifier`: a DOI or an arXiv number, where there is one."""
+
+    key: str
+    authors: str
+    year: int
+    title: str
+    venue: str
+    identifier: str = ""
+
+    def __str__(self) -> str:
+        parts = [f"{self.authors} ({self.year}). {self.title}. {self.venue}", self.identifier]
+        return ". ".join(part for part in parts if part) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a theorem is proved: the work, the number in it, and the page with our derivation of the form used here."""
+
+    reference: Reference
+    theorem: str = ""
+    derivation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theorem:
+    """`error <= value` with probability at least 1 - delta, under the assumptions.
+
+    **Arguments.** `value`: a SymPy expression in scalar symbols and `IndexedBase` families. `assumptions`: what must
+    hold. `citation`: where it is proved. `where`: names for sub-expressions that the value or an earlier entry uses, so
+    that the printed formula stays short; they are written out before anything is evaluated.
+    """
+
+    value: sympy.Expr
+    citation: Citation
+    assumptions: tuple[Assumption, ...] = ()
+    where: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
+
+    @property
+    def closed_form(self) -> sympy.Expr:
+        """The value with every named sub-expression written out."""
+        return self._spell(self.value)
+
+    @property
+    def symbols(self) -> frozenset[sympy.Basic]:
+        """The scalar symbols and families that must be filled."""
+        return closed_symbols(self.closed_form)
+
+    def enclose(self, values: Assignment) -> Interval:
+        """The bound as an interval. Raises what `boundcheck.extension.enclose` raises."""
+        return enclose(self.closed_form, values)
+
+    def enclose_slack(self, values: Assignment) -> Interval:
+        """One minus the bound, with relative accuracy for bounds that approach 1 and never reach it."""
+        return enclose_slack(self.closed_form, values)
+
+    def enclose_terms(self, values: Assignment) -> tuple[tuple[sympy.Expr, Interval], ...]:
+        """Each printed summand with its value."""
+        return tuple((term, enclose(self._spell(term), values)) for term in sympy.Add.make_args(self.value))
+
+    def enclose_where(self, values: Assignment) -> tuple[tuple[sympy.Symbol, sympy.Expr, Interval], ...]:
+        """Each named sub-expression with its value."""
+        return tuple((name, part, enclose(self._spell(part), values)) for name, part in self.where.items())
+
+    def _spell(self, expression: sympy.Expr) -> sympy.Expr:
+        for _ in self.where:
+            expression = expression.subs(self.where)
+        return expression
+
+    def latex(self, names: Mapping[sympy.Basic, str] | None = None) -> str:
+        """The statement, typeset; `names` replaces symbols, by numbers for instance."""
+        return sympy.latex(self.value, symbol_names=dict(names or {}), mul_symbol="times" if names else None)
+
+
+def closed_symbols(expression: sympy.Expr) -> frozenset[sympy.Basic]:
+    """The free symbols of an expression; a family counts once, its entries and summation indices do not."""
+    families = {x.base for x in expression.atoms(sympy.Indexed)}
+    labels = {family.label for family in families}
+    bound = {limit[0] for x in expression.atoms(sympy.Sum, sympy.Product) for limit in x.limits}
+    scalars = {
+        s
+        for s in expression.free_symbols
+        if isinstance(s, sympy.Symbol) and s not in labels and s not in bound
+    }
+    return frozenset(scalars | families)
