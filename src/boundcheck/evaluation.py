@@ -510,6 +510,8 @@ class Instance:
 
 
 def _power_of_ten(x: float) -> int:
-    """ceil(10^x), for any x."""
+    """A whole number just above 10^x, with at most 60 significant bits so that its small multiples are exact."""
     whole = math.floor(x)
-    return math.ceil(Fraction(10) ** (whole - 15) * round(10 ** (x - whole) * 10**15))
+    n = math.ceil(Fraction(10) ** (whole - 15) * round(10 ** (x - whole) * 10**15))
+    spare = max(0, n.bit_length() - 60)
+    return -(-n >> spare) << spare

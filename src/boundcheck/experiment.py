@@ -1,6 +1,7 @@
 """`Experiment`: a TOML file that names the runs to train, and the question they answer.
 
-The first line is a comment with the question. `[defaults]` holds what the runs share, and each `[[run]]` the rest:
+The first line is a comment with the question. `[defaults]` holds what the runs share, and each `[[run]]` the
+rest:
 
     # Do two networks, one trained on random labels, get different bounds?
     [defaults]
@@ -15,8 +16,8 @@ The first line is a comment with the question. `[defaults]` holds what the runs 
     name = "digits_random"
     labels = "random"
 
-The tables `recipe` and `rademacher` of a run are laid over those of the defaults key by key; every other key replaces
-the default.
+The tables `recipe` and `rademacher` of a run are laid over those of the defaults key by key; every other key
+replaces the default.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _MERGED: Final = ("recipe", "rademacher")
 class Rademacher(BaseModel):
     """The estimate of the Rademacher complexity by training on random signs.
 
-    `draws`: how many, fixed before the first. `epochs`: the budget of each; the rest of the recipe is the run's.
+    `draws`: how many, fixed before the first. `epochs`: the budget of each; the rest of the recipe is the
+    run's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,10 +57,12 @@ class Rademacher(BaseModel):
 
 
 class RunSpec(BaseModel):
-    """One run of an experiment: everything that its training and its judgement depend on, apart from the data.
+    """One run of an experiment: everything that its training and its judgement depend on, apart from the
+    data.
 
-    `labels` and `corruption`: the law of the labels (`data.draw_labels`). `preparation`: None for the data set's own.
-    `seed`: of the labels, the initial weights and the order of the examples. `assume`: names among `ASSUMPTIONS`.
+    `labels` and `corruption`: the law of the labels (`data.draw_labels`). `preparation`: None for the data
+    set's own. `seed`: of the labels, the initial weights and the order of the examples. `assume`: names among
+    `ASSUMPTIONS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,7 +119,9 @@ class RunSpec(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
         if self.labels == "random" and self.corruption > 0:
-            raise ValueError('`corruption` is for `labels = "true"`; random labels are corruption 1. Leave one out.')
+            raise ValueError(
+                '`corruption` is for `labels = "true"`; random labels are corruption 1. Leave one out.'
+            )
         PREPARATIONS[self.prepared].check(DATASETS[self.dataset].shape)
         return self
 
@@ -139,17 +145,21 @@ class Experiment(BaseModel):
 def load_experiment(path: str | Path) -> Experiment:
     """The experiment in a TOML file.
 
-    Raises `ExperimentError` for whatever is wrong with it, in one line: the file, the key, what was found there, and
-    what is needed.
+    Raises `ExperimentError` for whatever is wrong with it, in one line: the file, the key, what was found
+    there, and what is needed.
     """
     path = Path(path)
     try:
         text = path.read_bytes().decode()
         content = tomllib.loads(text)
     except OSError as error:
-        raise ExperimentError(f"{path} cannot be read ({error.strerror}); an experiment in TOML is needed.") from None
+        raise ExperimentError(
+            f"{path} cannot be read ({error.strerror}); an experiment in TOML is needed."
+        ) from None
     except UnicodeDecodeError as error:
-        raise ExperimentError(f"{path} is not UTF-8 text ({error}); an experiment in TOML is needed.") from None
+        raise ExperimentError(
+            f"{path} is not UTF-8 text ({error}); an experiment in TOML is needed."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ExperimentError(f"{path} is not TOML: {error}. Correct it there.") from None
     known = ("question", "defaults", "run")
@@ -157,13 +167,19 @@ def load_experiment(path: str | Path) -> Experiment:
         raise ExperimentError(f"{path}: {_unknown_key(unknown[0], known)}")
     defaults, entries = content.get("defaults", {}), content.get("run", [])
     if not isinstance(defaults, dict):
-        raise ExperimentError(f"{path}: `defaults` is {_shown(defaults)}; a table of what the runs share is needed.")
+        raise ExperimentError(
+            f"{path}: `defaults` is {_shown(defaults)}; a table of what the runs share is needed."
+        )
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ExperimentError(f"{path}: `run` is {_shown(entries)}; tables are needed, each begun by `[[run]]`.")
+        raise ExperimentError(
+            f"{path}: `run` is {_shown(entries)}; tables are needed, each begun by `[[run]]`."
+        )
     if not entries:
         raise ExperimentError(f"{path} names no run; at least one `[[run]]` is needed.")
     if "name" in defaults:
-        raise ExperimentError(f"{path}: `defaults.name` is {_shown(defaults['name'])}; each run needs its own name.")
+        raise ExperimentError(
+            f"{path}: `defaults.name` is {_shown(defaults['name'])}; each run needs its own name."
+        )
     runs: list[RunSpec] = []
     for index, entry in enumerate(entries):
         spec = _read_run(path, index, entry, defaults)
@@ -180,7 +196,8 @@ def _question(path: Path, text: str, content: Mapping[str, Any]) -> str:
     question = content.get("question", first.removeprefix("#").strip() if first.startswith("#") else "")
     if not isinstance(question, str) or not question.strip():
         raise ExperimentError(
-            f"{path} asks no question; write it as a comment in the first line, or as the key `question`, a string."
+            f"{path} asks no question; write it as a comment in the first line, or as the key `question`, a "
+            "string."
         )
     return question.strip()
 
@@ -231,9 +248,7 @@ def _explain(
     return f"{place} is {_shown(detail['input'])}; {message} is needed."
 
 
-def _place(
-    where: Sequence[Any], index: int, entry: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> str:
+def _place(where: Sequence[Any], index: int, entry: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """The key as it stands in the file: in the run itself, or in the defaults that it took it from."""
     at_defaults = not _contains(entry, where) and _contains(defaults, where)
     text = "defaults" if at_defaults else f"run[{index}]"

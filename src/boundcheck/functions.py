@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import sympy
@@ -162,16 +163,13 @@ def _crossing(below: Callable[[Interval], bool | None], start: float) -> tuple[I
     """Points a < b of the line with `below(a)` certainly true and `below(b)` certainly false, close together.
 
     `below` is true to the left of an unknown crossing and returns None where its rounding cannot tell; such points
-    stay between a and b.
+    stay between a and b. An end that cannot be found is infinite.
     """
-    step = arb(1)
-    a = b = arb(start)
-    while below(Interval(a)) is not True:
-        a, step = (a - step).mid(), step * 2
-    step = arb(1)
-    while below(Interval(b)) is not False:
-        b, step = (b + step).mid(), step * 2
-    low, high = a, b
+    low = _bracket(below, start, -1, True)
+    high = _bracket(below, start, 1, False)
+    a, b = low, high
+    if low is None or high is None:
+        return Interval(-math.inf if low is None else low), Interval(math.inf if high is None else high)
     for _ in range(_BISECTIONS):
         middle = ((low + high) / 2).mid()
         verdict = below(Interval(middle))
@@ -180,8 +178,32 @@ def _crossing(below: Callable[[Interval], bool | None], start: float) -> tuple[I
         elif verdict is False:
             b = high = middle
         else:
-            break
+            # The crossing is somewhere here; close in on the undecided stretch from both sides.
+            return Interval(_edge(below, a, middle, True)), Interval(_edge(below, b, middle, False))
     return Interval(a), Interval(b)
+
+
+def _bracket(
+    below: Callable[[Interval], bool | None], start: float, direction: int, wanted: bool
+) -> arb | None:
+    """A point in this direction where `below` is certainly `wanted`; steps double."""
+    x, step = arb(start), arb(direction)
+    for _ in range(60):
+        if below(Interval(x)) is wanted:
+            return x
+        x, step = (x + step).mid(), step * 2
+    return None
+
+
+def _edge(below: Callable[[Interval], bool | None], known: arb, unknown: arb, wanted: bool) -> arb:
+    """From a point where `below` is `wanted`, as far towards an undecided point as it certainly stays so."""
+    for _ in range(_BISECTIONS):
+        middle = ((known + unknown) / 2).mid()
+        if below(Interval(middle)) is wanted:
+            known = middle
+        else:
+            unknown = middle
+    return known
 
 
 def _logistic_logs(x: Interval) -> tuple[Interval, Interval]:
@@ -244,33 +266,58 @@ class KlInverse(IntervalFunction):
         return _slack(b).lo.mid(), _slack(a).hi.mid()
 
 
-def _log_binomial(n: arb, k: arb) -> Interval:
-    ball = (n + 1).lgamma() - (k + 1).lgamma() - (n - k + 1).lgamma()
+def _log_binomial(n: int, k: int) -> Interval:
+    """ln of a binomial coefficient. Logarithms of factorials cancel: as many bits more as n has."""
+    with ctx.workprec(ctx.prec + 2 * n.bit_length()):
+        top, left = arb(fmpz(n)), arb(fmpz(k))
+        ball = (top + 1).lgamma() - (left + 1).lgamma() - (top - left + 1).lgamma()
     return Interval._outward(ball, ball)
 
 
-_MOST_TERMS = 100_000
+_MOST_TERMS = 5_000
+"""Enough for all digits up to about 10^6 examples: terms die out over some 13 standard deviations."""
+
+_FEW_TERMS = 500
+"""For counts beyond 10^7, met only when asking how many examples would suffice; the enclosure is then wider."""
 
 
-def _log_tail_sum(ratio: Callable[[int], arb], top: int, bottom: int) -> Interval:
-    """ln(1 + r(top) + r(top) r(top-1) + ...), down to the ratio r(bottom+1).
+def _log_series(ratio: Callable[[int], arb], length: int, size: int) -> Interval:
+    """ln(1 + r_0 + r_0 r_1 + ...) over `length` ratios that fall (log-concave terms).
 
-    `ratio(i)` encloses term(i-1)/term(i), which must fall with i going down (log-concave terms): once the terms are
-    negligible, or too many, the rest is enclosed by a geometric series or by equal terms, whichever is smaller.
+    Once the terms are negligible, or too many, the rest is enclosed by a geometric series; where the terms still grow
+    when there are too many, nothing is known above. `size` is the order of the counts, which sets how many are too many.
     """
     total = term = arb(1)
-    for i in range(top, bottom, -1):
-        r = ratio(i)
-        give_up = top - i >= _MOST_TERMS
+    most = _MOST_TERMS if size < 10_000_000 else _FEW_TERMS
+    for j in range(length):
+        r = ratio(j)
         if r < 1:
             rest = (term * r / (1 - r)).upper()
-            if rest < 1e-36 * total or give_up:
+            if rest < 1e-36 * total or j >= most:
                 return Interval._outward(total, total + rest).log()
-        elif give_up:
-            return Interval._outward(total, total + (term * (i - bottom)).upper()).log()
+        elif j >= most:
+            return Interval._outward(total, arb.pos_inf()).log()
         term *= r
         total += term
     return Interval._outward(total, total).log()
+
+
+def _log_tail(
+    at: Callable[[int], Interval], down: Callable[[int], arb], top: int, bottom: int, end: int, size: int
+) -> Interval:
+    """ln Pr[X <= top] for a log-concave law on bottom..end.
+
+    `at(i)` is ln Pr[X = i] and `down(i)` is Pr[X = i-1] / Pr[X = i]. Below the mode the terms are summed downwards; above
+    it the upper tail is summed and taken from 1, so that the terms always fall.
+    """
+    if top >= end:
+        return Interval(0)
+    if top < bottom:
+        return Interval(-math.inf)
+    if top == bottom or down(top) < 1:
+        return (at(top) + _log_series(lambda j: down(top - j), top - bottom, size)).minimum(0)
+    above = (at(top + 1) + _log_series(lambda j: 1 / down(top + 2 + j), end - top - 1, size)).minimum(0)
+    return (-above.exp()).log1p() if above < 0 else Interval(-math.inf, 0)
 
 
 class BinomialInverse(IntervalFunction):
@@ -301,14 +348,18 @@ class BinomialInverse(IntervalFunction):
         if K <= 0:
             slack = (-c / n).exp()
             return slack.lo.mid(), slack.hi.mid()
-        log_choose = _log_binomial(arb(fmpz(n)), arb(fmpz(K)))
+        log_choose = _log_binomial(n, K)
 
         def below(x: Interval) -> bool | None:
             """Whether the tail at p(x) still reaches e^-c."""
             log_p, log_s = _logistic_logs(x)
             odds = (-x.lo.mid()).exp()
-            tail = log_choose + K * log_p + (n - K) * log_s
-            tail = tail + _log_tail_sum(lambda i: odds * i / (n - i + 1), K, 0)
+
+            def at(i: int) -> Interval:
+                log_ways = log_choose if i == K else _log_binomial(n, i)
+                return log_ways + i * log_p + (n - i) * log_s
+
+            tail = _log_tail(at, lambda i: odds * fmpz(i) / fmpz(n - i + 1), K, 0, n, n)
             return True if tail >= -c else False if tail < -c else None
 
         a, b = _crossing(below, _logit((K + 0.5) / (n + 1)))
@@ -341,19 +392,16 @@ class HypergeometricInverse(IntervalFunction):
         if K >= n:
             return Interval(1)
         M = n + m
-        log_all = _log_binomial(arb(fmpz(M)), arb(fmpz(n)))
+        log_all = _log_binomial(M, n)
 
         def small(Q: int) -> bool:
-            bottom = max(0, n - (M - Q))
-            if K < bottom:
-                return True
-            tail = _log_binomial(arb(fmpz(Q)), arb(fmpz(K)))
-            tail = tail + _log_binomial(arb(fmpz(M - Q)), arb(fmpz(n - K))) - log_all
+            def at(i: int) -> Interval:
+                return _log_binomial(Q, i) + _log_binomial(M - Q, n - i) - log_all
 
-            def ratio(i: int) -> arb:
-                return arb(i * (M - Q - n + i)) / ((Q - i + 1) * (n - i + 1))
+            def down(i: int) -> arb:
+                return arb(fmpz(i * (M - Q - n + i))) / fmpz((Q - i + 1) * (n - i + 1))
 
-            tail = tail + _log_tail_sum(ratio, K, bottom)
+            tail = _log_tail(at, down, K, max(0, n - (M - Q)), min(n, Q), M)
             return tail <= -c if certain else not tail > -c
 
         low, high = K, K + m + 1
@@ -362,4 +410,4 @@ class HypergeometricInverse(IntervalFunction):
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if small(middle) else (middle, high)
-        return (Interval(max(1, high - 1 - K)) / m).minimum(1)
+        return Interval(Fraction(max(1, high - 1 - K), m)).minimum(1)

@@ -14,6 +14,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ import numpy as np
 from jaxtyping import Int
 
 from . import storage, weights
-from .data import Dataset, draw_labels, load_dataset, prepare
+from .data import DATASETS, Dataset, draw_labels, load_dataset, prepare
 from .errors import NetworkError, RunError
-from .experiment import RunSpec
+from .experiment import ASSUMPTIONS, RunSpec
 from .models import build, split
 from .network import Network, trace
 from .training import Trained
@@ -212,8 +213,6 @@ class Run:
 
 
 def _check_assumptions(assume: Sequence[str]) -> None:
-    from .experiment import ASSUMPTIONS
-
     for name in assume:
         if name not in ASSUMPTIONS:
             raise RunError(f"`assume` contains {name!r}; what can be asserted is {', '.join(ASSUMPTIONS)}.")
@@ -378,14 +377,12 @@ def load(directory: str | Path) -> Run:
         record=record,
         spec=spec,
         directory=directory,
-        history=_read_history(directory / "history.csv"),
+        history=read_history(directory / "history.csv"),
     )
 
 
 def input_shape(spec: RunSpec) -> tuple[int, ...]:
     """The shape of one prepared input."""
-    from .data import DATASETS
-
     images = np.zeros((1, *DATASETS[spec.dataset].shape), np.uint8)
     return tuple(prepare(spec.prepared, images, np).shape[1:])
 
@@ -399,9 +396,7 @@ def file_digest(path: Path) -> str:
 
 
 def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
+    return metadata.version(package)
 
 
 def _history_csv(history: Sequence[Any]) -> str:
@@ -413,7 +408,8 @@ def _history_csv(history: Sequence[Any]) -> str:
     return text.getvalue()
 
 
-def _read_history(path: Path) -> list[dict[str, float]]:
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of `history.csv`. Raises `RunError` when it is missing or is not one."""
     try:
         with path.open(newline="") as file:
             return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

@@ -39,17 +39,19 @@ def encode(arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None
 
 
 def load(path: Path, like: T) -> T:
-    """The pytree stored in `path`, with the structure, shapes and dtypes of `like` (arrays, or their shapes alone).
+    """The pytree stored in `path`, with the structure, shapes and dtypes of `like` (arrays, or their shapes
+    alone).
 
-    The leaves are NumPy arrays of the stored bits. Raises `RunError` when the file is missing or not a safetensors
-    file, or when a tensor is absent, foreign, of another shape or dtype, or not finite: it says which.
+    The leaves are NumPy arrays of the stored bits. Raises `RunError` when the file is missing or not a
+    safetensors file, or when a tensor is absent, foreign, of another shape or dtype, or not finite: it says
+    which.
     """
     arrays, _ = read(path)
     return unflatten(path, arrays, like)
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The named arrays and the metadata of a safetensors file. Raises `RunError` when it cannot be read as one."""
+    """The named arrays and the metadata of a safetensors file. Raises `RunError` when it is not one."""
     remedy = "Restore it or train the run again."
     try:
         with safetensors.safe_open(path, "numpy") as file:
@@ -57,27 +59,35 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     except FileNotFoundError:
         raise RunError(f"{path} is missing; a safetensors file of weights is needed. {remedy}") from None
     except (safetensors.SafetensorError, OSError, TypeError) as error:
-        raise RunError(f"{path} is not a whole safetensors file ({error}); weights are needed. {remedy}") from None
+        raise RunError(
+            f"{path} is not a whole safetensors file ({error}); weights are needed. {remedy}"
+        ) from None
 
 
 def unflatten(path: Path, arrays: dict[str, np.ndarray], like: T) -> T:
-    """The pytree of named arrays. Raises `RunError`, naming `path` and the tensor, unless they are those of `like`."""
+    """The pytree of named arrays. Raises `RunError`, naming the tensor, unless they are those of `like`."""
     remedy = "Restore the file or train the run again."
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     needed = {path_name(key): leaf for key, leaf in leaves}
     if foreign := sorted(arrays.keys() - needed.keys()):
         raise RunError(
-            f"{path} holds a tensor {foreign[0]!r}, which the network lacks; its tensors are {', '.join(needed)}. {remedy}"
+            f"{path} holds a tensor {foreign[0]!r}, which the network lacks; its tensors are "
+            f"{', '.join(needed)}. {remedy}"
         )
     for name, leaf in needed.items():
         if name not in arrays:
-            raise RunError(f"{path} holds no tensor {name!r}; {leaf.dtype} {list(leaf.shape)} is needed. {remedy}")
+            raise RunError(
+                f"{path} holds no tensor {name!r}; {leaf.dtype} {list(leaf.shape)} is needed. {remedy}"
+            )
         found = arrays[name]
         if found.shape != tuple(leaf.shape) or found.dtype != leaf.dtype:
             raise RunError(
-                f"{path}: tensor {name!r} is {found.dtype} {list(found.shape)}; {leaf.dtype} {list(leaf.shape)} is "
+                f"{path}: tensor {name!r} is {found.dtype} {list(found.shape)}; {leaf.dtype} "
+                f"{list(leaf.shape)} is "
                 f"needed. {remedy}"
             )
         if not np.isfinite(found).all():
-            raise RunError(f"{path}: tensor {name!r} contains nan or infinity; finite numbers are needed. {remedy}")
+            raise RunError(
+                f"{path}: tensor {name!r} contains nan or infinity; finite numbers are needed. {remedy}"
+            )
     return jax.tree_util.tree_unflatten(structure, [arrays[name] for name in needed])

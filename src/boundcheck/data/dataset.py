@@ -15,13 +15,13 @@ from ..errors import DataError
 class Dataset:
     """Images with labels in 0..classes-1, split into training and test examples.
 
-    **Fields.** `train_images`, `test_images`: uint8 [n, height, width, channels], channels last, 1 for grey images.
-    `train_labels`, `test_labels`: int64 [n]. `preparation`: the name of the map to network inputs that is used unless
-    an experiment names another. `source`: where the files came from, in words; never a path. `digest`: sha256 over
-    the four arrays with their dtypes and shapes, hex.
+    **Fields.** `train_images`, `test_images`: uint8 [n, height, width, channels], channels last, 1 for grey
+    images. `train_labels`, `test_labels`: int64 [n]. `preparation`: the name of the map to network inputs
+    that is used unless an experiment names another. `source`: where the files came from, in words; never a
+    path. `digest`: sha256 over the four arrays with their dtypes and shapes, hex.
 
-    The arrays are made read-only: a data set is loaded once and shared. Raises `DataError` when they do not fit
-    together.
+    The arrays are made read-only: a data set is loaded once and shared. Raises `DataError` when they do not
+    fit together.
     """
 
     name: str
@@ -38,19 +38,27 @@ class Dataset:
         sha = hashlib.sha256()
         for split in ("train", "test"):
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
-            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.train_images.shape[1:]:
+            if (
+                images.dtype != np.uint8
+                or images.ndim != 4
+                or images.shape[1:] != self.train_images.shape[1:]
+            ):
                 raise DataError(
-                    f"{self.name}: the {split} images are {images.dtype} {images.shape}; uint8 [n, height, width, "
-                    "channels] is needed, the same size for training and test. Supply the data set as distributed."
+                    f"{self.name}: the {split} images are {images.dtype} {images.shape}; uint8 [n, height, "
+                    "width, "
+                    "channels] is needed, the same size for training and test. Supply the data set as "
+                    "distributed."
                 )
             if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
                 raise DataError(
-                    f"{self.name}: the {split} labels are {labels.dtype} {labels.shape}; int64 [{len(images)}] is "
+                    f"{self.name}: the {split} labels are {labels.dtype} {labels.shape}; int64 "
+                    f"[{len(images)}] is "
                     "needed, one an image. Supply the data set as distributed."
                 )
             if labels.min(initial=0) < 0 or labels.max(initial=0) >= self.classes:
                 raise DataError(
-                    f"{self.name}: the {split} labels lie in {labels.min()}..{labels.max()}; 0..{self.classes - 1} is "
+                    f"{self.name}: the {split} labels lie in {labels.min()}..{labels.max()}; "
+                    f"0..{self.classes - 1} is "
                     "needed. Supply the data set as distributed."
                 )
             for array in (images, labels):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,8 +24,9 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 class Definition:
     """A data set that can be loaded.
 
-    **Fields.** `shape`: of one stored image, channels last. `origin`: who made it and how it is supplied, in words.
-    `preparation`: the default one. `read`: the four arrays and the words for their source, given the user's folder.
+    **Fields.** `shape`: of one stored image, channels last. `origin`: who made it and how it is supplied, in
+    words. `preparation`: the default one. `read`: the four arrays and the words for their source, given the
+    user's folder.
     """
 
     name: str
@@ -42,10 +43,11 @@ class Definition:
 def _digits(definition: Definition, folder: Path | None) -> tuple[Arrays, str]:
     from sklearn.datasets import load_digits  # costs a second to import, and only this data set needs it
 
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = bunch["images"].astype(np.uint8)[..., None]
     labels = bunch["target"].astype(np.int64)
-    # The published order groups the examples by writer; a fixed permutation, which knows no labels, mixes them.
+    # The published order groups the examples by writer; a fixed permutation, which knows no labels, mixes
+    # them.
     order = permutation(len(labels), seed=0x646967697473)
     train, test = order[: definition.n_train], order[definition.n_train :]
     return (images[train], labels[train], images[test], labels[test]), "embedded in scikit-learn"
@@ -120,7 +122,7 @@ DATASETS: Final = MappingProxyType(
                 n_test=10_000,
                 shape=(28, 28, 1),
                 classes=10,
-                origin="Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747; downloaded, or fashion-mnist/ in BOUNDCHECK_DATA",
+                origin="Xiao, Rasul and Vollgraf 2017; downloaded, or fashion-mnist/ in BOUNDCHECK_DATA",
                 preparation="unit",
                 read=_fashion_mnist,
             ),
@@ -144,8 +146,8 @@ DATASETS: Final = MappingProxyType(
 def load_dataset(name: str) -> Dataset:
     """The data set of this name, read once and then shared.
 
-    Raises `UnknownNameError` for a name that is not in `DATASETS`, and `DataError` for files that are absent or
-    damaged.
+    Raises `UnknownNameError` for a name that is not in `DATASETS`, and `DataError` for files that are absent
+    or damaged.
     """
     if name not in DATASETS:
         raise UnknownNameError("data set", name, DATASETS)

@@ -1,4 +1,4 @@
-"""Where the files of a data set come from: the folder in `BOUNDCHECK_DATA`, else a download that is checked."""
+"""Where the files of a data set come from: the folder in `BOUNDCHECK_DATA`, else a checked download."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def from_folder(folder: Path, subfolder: str) -> Opener:
 
     def open_file(name: str) -> BinaryIO:
         path = folder / subfolder / name
-        for directory, what in ((folder, f"the folder in {VARIABLE}"), (path.parent, "the data set's folder")):
+        for directory, what in (
+            (folder, f"the folder in {VARIABLE}"),
+            (path.parent, "the data set's folder"),
+        ):
             if not directory.is_dir():
                 raise DataError(
                     f"{directory}, {what}, is not a directory; {subfolder}/{name} is needed in {folder}. "
@@ -40,7 +43,8 @@ def from_folder(folder: Path, subfolder: str) -> Opener:
             return path.open("rb")
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read ({error.strerror}); {subfolder}/{name} is needed in the folder in {VARIABLE}. "
+                f"{path} cannot be read ({error.strerror}); {subfolder}/{name} is needed in the folder in "
+                f"{VARIABLE}. "
                 f"Put it there, or unset {VARIABLE} to download."
             ) from None
 
@@ -58,12 +62,14 @@ def download(url: str, md5: str, wanted: str) -> Path:
         return Path(pooch.retrieve(url, known_hash=f"md5:{md5}", fname=name, path=cache))
     except ValueError:
         raise DataError(
-            f"{url} was downloaded with another digest than md5 {md5}: it was altered or cut on the way. Try again, "
+            f"{url} was downloaded with another digest than md5 {md5}: it was altered or cut on the way. Try "
+            "again, "
             f"or put {wanted} into the folder named by {VARIABLE}."
         ) from None
     except OSError as error:  # what requests raises is an OSError too
         raise DataError(
-            f"{wanted} is not at hand, and {url} cannot be downloaded ({type(error).__name__}). Connect to the "
+            f"{wanted} is not at hand, and {url} cannot be downloaded ({type(error).__name__}). Connect to "
+            "the "
             f"network, or put it into a folder and name that folder in {VARIABLE}."
         ) from None
 
@@ -87,7 +93,8 @@ def from_archive(url: str, md5: str, subfolder: str) -> Opener:
                 return io.BytesIO(content.read())
         except (KeyError, tarfile.TarError, EOFError, OSError):
             raise DataError(
-                f"{url} holds no file {member}; the archive as its authors distribute it is needed. Put {member} into "
+                f"{url} holds no file {member}; the archive as its authors distribute it is needed. Put "
+                f"{member} into "
                 f"the folder named by {VARIABLE}."
             ) from None
 

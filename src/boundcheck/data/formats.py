@@ -1,8 +1,9 @@
 """Readers of the two file formats, which trust nothing that a file says about itself.
 
-IDX (LeCun, Cortes and Burges, "The MNIST database"): a big-endian magic number, whose third byte is the type (8 for
-unsigned bytes) and whose fourth the number of dimensions, then the dimensions, then the values. CIFAR-10's binary
-version (Krizhevsky 2009): records of one label byte and 3,072 pixel bytes, the red plane first, each plane by rows.
+IDX (LeCun, Cortes and Burges, "The MNIST database"): a big-endian magic number, whose third byte is the type
+(8 for unsigned bytes) and whose fourth the number of dimensions, then the dimensions, then the values.
+CIFAR-10's binary version (Krizhevsky 2009): records of one label byte and 3,072 pixel bytes, the red plane
+first, each plane by rows.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from ..errors import DataError
 REMEDY = "Supply the file as its authors distribute it."
 
 
-def read_idx(file: BinaryIO, name: str, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+def read_idx(file: BinaryIO, name: str, shape: tuple[int, ...]) -> UInt8[np.ndarray, "*shape"]:
     """The unsigned bytes of a gzipped IDX file of exactly this shape; `name` is what errors call the file.
 
-    Raises `DataError` for a file that is not gzip, is truncated, or holds another type, shape or number of bytes.
+    Raises `DataError` for a file that is not gzip, is truncated, or holds another type, shape or number of
+    bytes.
     """
     magic = 0x0800 + len(shape)
     header = 4 * (1 + len(shape))
@@ -34,7 +36,8 @@ def read_idx(file: BinaryIO, name: str, shape: tuple[int, ...]) -> UInt8[np.ndar
             content = stream.read(needed + 1)  # one byte more, so that a file that goes on is noticed
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DataError(
-            f"{name} is not a whole gzip file ({error}); an IDX file of shape {list(shape)} in gzip is needed. {REMEDY}"
+            f"{name} is not a whole gzip file ({error}); an IDX file of shape {list(shape)} in gzip is "
+            f"needed. {REMEDY}"
         ) from None
     found = struct.unpack(">I", content[:4])[0] if len(content) >= 4 else None
     if found != magic:
@@ -62,7 +65,8 @@ def read_cifar(
     if len(content) != records * record:
         received = "more" if len(content) > records * record else f"{len(content)} bytes"
         raise DataError(
-            f"{name} holds {received}; exactly {records * record} bytes are needed, {records} records of {record}. {REMEDY}"
+            f"{name} holds {received}; exactly {records * record} bytes are needed, {records} records of "
+            f"{record}. {REMEDY}"
         )
     rows = np.frombuffer(content, np.uint8).reshape(records, record)
     images = rows[:, 1:].reshape(records, 3, 32, 32).transpose(0, 2, 3, 1)
@@ -74,6 +78,7 @@ def check_classes(labels: UInt8[np.ndarray, " n"], name: str, classes: int) -> I
     if labels.max(initial=0) >= classes:
         where = int(np.argmax(labels >= classes))
         raise DataError(
-            f"{name} gives example {where} the label {labels[where]}; labels 0..{classes - 1} are needed. {REMEDY}"
+            f"{name} gives example {where} the label {labels[where]}; labels 0..{classes - 1} are needed. "
+            f"{REMEDY}"
         )
     return labels.astype(np.int64)

@@ -1,8 +1,9 @@
 """The fixed maps from stored images to network inputs.
 
-Each is written once, for NumPy and for JAX. What NumPy computes in float32 *is* the network's input, the one that
-quantities are measured at; training computes the same formula on the device. Sums are taken over integers, so they
-are exact whatever the order of summation, and the input depends on neither the machine nor the batch.
+Each is written once, for NumPy and for JAX. What NumPy computes in float32 *is* the network's input, the one
+that quantities are measured at; training computes the same formula on the device. Sums are taken over
+integers, so they are exact whatever the order of summation, and the input depends on neither the machine nor
+the batch.
 """
 
 from __future__ import annotations
@@ -52,19 +53,23 @@ def _divide(by: int) -> Callable[[Any, Any], Any]:
 def _crop_and_whiten(images: Any, xp: Any) -> Any:
     """Centre crop to 28x28, then (x - mean)/max(std, 1/sqrt(N)) an image, N = 28*28*c.
 
-    Pixels run over 0..255, as in TensorFlow 1's `per_image_whitening`, which the paper used. The scale matters only
-    for the floor of the standard deviation, which an image reaches when it is all but constant.
+    Pixels run over 0..255, as in TensorFlow 1's `per_image_whitening`, which the paper used. The scale
+    matters only for the floor of the standard deviation, which an image reaches when it is all but constant.
     """
     _, height, width, channels = images.shape
     top, left = (height - _CROP) // 2, (width - _CROP) // 2
-    crop = images[:, top : top + _CROP, left : left + _CROP, :].astype(xp.int32) - 128
+    crop = images[:, top : top + _CROP, left : left + _CROP, :].astype(xp.int32)
     size = _CROP * _CROP * channels
-    axes = (1, 2, 3)
-    # Shifted by 128, the squares of 28*28*3 pixels sum to less than 2^26, and little cancels in the variance.
-    total = xp.sum(crop, axis=axes, keepdims=True, dtype=xp.int32).astype(xp.float32)
-    squares = xp.sum(crop * crop, axis=axes, keepdims=True, dtype=xp.int32).astype(xp.float32)
-    mean = total / xp.float32(size)
-    variance = xp.maximum(squares / xp.float32(size) - mean * mean, xp.float32(0))
+
+    def total(x: Any) -> Any:
+        return xp.sum(x, axis=(1, 2, 3), keepdims=True, dtype=xp.int32)
+
+    # Less the integer part of its mean, the squares of an image still sum to less than 2^31, and next to nothing
+    # cancels in the variance.
+    crop = crop - total(crop) // size
+    mean = total(crop).astype(xp.float32) / xp.float32(size)
+    square = total(crop * crop).astype(xp.float32) / xp.float32(size)
+    variance = xp.maximum(square - mean * mean, xp.float32(0))
     deviation = xp.maximum(xp.sqrt(variance), xp.float32(size**-0.5))
     return (crop.astype(xp.float32) - mean) / deviation
 

@@ -1,7 +1,7 @@
 """Random words that are the same on every platform and for every release of NumPy.
 
-NumPy promises the raw output of a bit generator to stay, but not what its distributions make of it (NEP 19); so the
-few distributions needed here are made from raw words.
+NumPy promises the raw output of a bit generator to stay, but not what its distributions make of it (NEP 19);
+so the few distributions needed here are made from raw words.
 """
 
 from __future__ import annotations

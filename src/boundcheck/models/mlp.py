@@ -29,14 +29,20 @@ class Linear(eqx.Module):
 class MLP(eqx.Module):
     """Flattens one input, then dense layers with ReLU after each but the last; returns logits [classes].
 
-    Weights start as in He et al. 2015 (arXiv:1502.01852, equation 10): variance 2/in before a ReLU, and 1/in in the
-    last layer, which has none. Biases start at 0.
+    Weights start as in He et al. 2015 (arXiv:1502.01852, equation 10): variance 2/in before a ReLU, and 1/in
+    in the last layer, which has none. Biases start at 0.
     """
 
     layers: tuple[Linear, ...]
 
     def __init__(
-        self, input_shape: Sequence[int], classes: int, *, hidden: Sequence[int], bias: bool, key: PRNGKeyArray
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        *,
+        hidden: Sequence[int],
+        bias: bool,
+        key: PRNGKeyArray,
     ) -> None:
         widths = (math.prod(input_shape), *hidden, classes)
         keys = jax.random.split(key, len(widths) - 1)
@@ -46,7 +52,7 @@ class MLP(eqx.Module):
             for n_in, n_out, gain, k in zip(widths[:-1], widths[1:], gains, keys, strict=True)
         )
 
-    def __call__(self, x: Float[Array, "..."]) -> Float[Array, " classes"]:
+    def __call__(self, x: Float[Array, ...]) -> Float[Array, " classes"]:
         x = x.reshape(-1)
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))

@@ -23,8 +23,8 @@ Width = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 class ModelSpec(BaseModel):
     """An architecture: its input shape and number of classes are the data's.
 
-    Validates from a registered name (`"mlp-2x512"`) or from a table (`{name = "mlp", hidden = [512, 512], bias =
-    true}`); `bias` defaults to true. An unknown name is an error that suggests the nearest one.
+    Validates from a registered name (`"mlp-2x512"`) or from a table (`{name = "mlp", hidden = [512, 512],
+    bias = true}`); `bias` defaults to true. An unknown name is an error that suggests the nearest one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +32,9 @@ class ModelSpec(BaseModel):
     name: Literal["mlp"]
     hidden: Annotated[tuple[Width, ...], Field(max_length=64)]
     bias: Annotated[bool, Field(strict=True)] = True
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.hidden, self.bias))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -53,8 +56,8 @@ def _family(layers: Sequence[tuple[int, int]]) -> dict[str, ModelSpec]:
 MODELS: Final = MappingProxyType(_family([(1, 512), (2, 256), (2, 512), (3, 512)]))
 """The registered architectures: `mlp-DEPTHxWIDTH`, with `-nobias` where there are none.
 
-`mlp-1x512` and `mlp-3x512` are those of Zhang et al. 2017 (arXiv:1611.03530, appendix A): 1,209,866 and 1,735,178
-parameters on 28x28x3.
+`mlp-1x512` and `mlp-3x512` are those of Zhang et al. 2017 (arXiv:1611.03530, appendix A): 1,209,866 and
+1,735,178 parameters on 28x28x3.
 """
 
 
@@ -66,19 +69,21 @@ def find_model(name: str) -> ModelSpec:
 
 
 def build(spec: ModelSpec, input_shape: Sequence[int], classes: int, key: PRNGKeyArray) -> MLP:
-    """The module with its initial weights, float32, drawn from `key`. It maps one input to logits [classes]."""
+    """The module with its initial weights, drawn from `key`. It maps one input to logits [classes]."""
     return MLP(input_shape, classes, hidden=spec.hidden, bias=spec.bias, key=key)
 
 
 def split(model: M) -> tuple[Callable[[M, Any], Any], M]:
-    """`(f, params)` with `f(params, x)` the logits of one input: the pure function that is trained and traced.
+    """`(f, params)` with `f(params, x)` the logits of one input: the pure function that is trained and
+    traced.
 
     `params` is the module with its arrays alone; `f` holds everything else, and no array.
     """
     params, static = eqx.partition(model, eqx.is_array)
 
     def f(params: M, x: Any) -> Any:
-        return eqx.combine(params, static)(x)
+        whole: Any = eqx.combine(params, static)
+        return whole(x)
 
     return f, params
 
@@ -105,9 +110,8 @@ _LISTED_SHAPES: Final = ((8, 8, 1), (28, 28, 1), (28, 28, 3))
 
 
 def list_models() -> list[ModelEntry]:
-    """Every registered architecture and its number of weights with ten classes, by input shape (`"28x28x3"`)."""
+    """Every registered architecture, and its number of weights by input shape with ten classes."""
     return [
         {"name": name, "parameters": {"x".join(map(str, s)): parameters(spec, s, 10) for s in _LISTED_SHAPES}}
         for name, spec in MODELS.items()
     ]
-

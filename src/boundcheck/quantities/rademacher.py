@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
@@ -104,7 +105,7 @@ def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
         on_epoch=lambda record: study.progress(task, record.epoch, epochs),
     )
     study.progress(task, epochs, epochs)
-    predict, _ = split(build(spec.model, study.run.example.shape, study.run.classes, _any_key()))
+    predict, _ = split(build(spec.model, study.run.example.shape, study.run.classes, jax.random.key(0)))
     try:
         network = trace(predict, trained.params, study.run.example)
     except NetworkError as error:
@@ -132,9 +133,3 @@ def _clear(checkpoint: Path) -> None:
         file.unlink()
     if checkpoint.is_dir():
         checkpoint.rmdir()
-
-
-def _any_key():  # noqa: ANN202
-    import jax
-
-    return jax.random.key(0)

@@ -1,4 +1,4 @@
-"""Training a network on labels that are given, resumable to the same bits. Knows nothing of runs or bounds."""
+"""Training a network on given labels, resumable to the same bits. Knows nothing of runs or bounds."""
 
 from .loop import DivergedError as DivergedError
 from .loop import EpochRecord as EpochRecord

@@ -1,10 +1,9 @@
-"""`Checkpoint`: a training that was interrupted, in one file, so that a kill at any time leaves a whole one."""
+"""`Checkpoint`: an unfinished training in one file, so that a kill at any time leaves a whole one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The state after an epoch. `tree`: weights, initial weights and optimizer state, one pytree. `history`: a row
-    of numbers an epoch."""
+    """The state after an epoch. `tree`: weights, initial weights and optimizer state, one pytree. `history`:
+    a row of numbers an epoch."""
 
     tree: Any
     history: tuple[tuple[float, ...], ...]
@@ -46,8 +45,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: dict[str, A
 def read_checkpoint(folder: Path, like: Any, identity: dict[str, Any]) -> Checkpoint | None:
     """The checkpoint in `folder`; None when there is none.
 
-    `like`: the pytree whose structure, shapes and dtypes are needed. Raises `RunError` for a damaged file, and for
-    the checkpoint of another training, saying what differs.
+    `like`: the pytree whose structure, shapes and dtypes are needed. Raises `RunError` for a damaged file,
+    and for the checkpoint of another training, saying what differs.
     """
     path = folder / _FILE
     if not path.exists():
@@ -74,8 +73,3 @@ def read_checkpoint(folder: Path, like: Any, identity: dict[str, Any]) -> Checkp
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
-
-
-def history_rows(records: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
-    """Records as plain rows."""
-    return tuple(tuple(record) for record in records)

@@ -1,17 +1,17 @@
-"""`fit`: trains a network on given labels until every training example is fitted, and resumes where it was killed."""
+"""`fit`: trains a network on given labels until every example is fitted, and resumes where it was killed."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from dataclasses import dataclass
 from jaxtyping import Int, UInt8
 
 from ..errors import RunError
@@ -28,8 +28,9 @@ CHECKPOINT_SECONDS = 10.0
 class EpochRecord(NamedTuple):
     """One line of the history. No clock: two identical trainings have the same history.
 
-    `loss`, `running_error`: means over the epoch, each example at the weights before its own step. `train_error`: at
-    the end of the epoch, the fraction of the training set that is not fitted (`program.GAP`).
+    `loss`, `running_error`: means over the epoch, each example at the weights before its own step.
+    `train_error`: at the end of the epoch, the fraction of the training set that is not fitted
+    (`program.GAP`).
     """
 
     epoch: int
@@ -42,8 +43,9 @@ class EpochRecord(NamedTuple):
 class Trained:
     """A finished training.
 
-    `params`, `initial`: the weights after and before, pytrees of float32 NumPy arrays. `epochs`: how many were
-    trained. `interpolated`: whether training ended because the training error was 0, not the budget spent.
+    `params`, `initial`: the weights after and before, pytrees of float32 NumPy arrays. `epochs`: how many
+    were trained. `interpolated`: whether training ended because the training error was 0, not the budget
+    spent.
     """
 
     params: Any
@@ -59,7 +61,8 @@ class DivergedError(RunError):
     def __init__(self, recipe: Recipe, history: tuple[EpochRecord, ...]) -> None:
         self.history = history
         super().__init__(
-            f"training diverged in epoch {len(history) + 1}: the loss is not a finite number; learning rates below "
+            f"training diverged in epoch {len(history) + 1}: the loss is not a finite number; learning rates "
+            "below "
             f"{recipe.learning_rate:g} are needed. Lower `learning_rate` in the recipe."
         )
 
@@ -83,16 +86,20 @@ def fit(
     """Train a network on images with these labels.
 
     **Arguments.** `images`: as stored; `preparation` names the map to network inputs, computed on the device.
-    `seed`: in 0..2^32-1; initial weights and the order of the examples follow from it alone. `checkpoint`: a folder
-    that holds the state of an unfinished training; with one, training goes on from there to the same weights, bit for
-    bit, as without interruption. `on_epoch`: called with the record of each epoch, also of those resumed from.
+    `seed`: in 0..2^32-1; initial weights and the order of the examples follow from it alone. `checkpoint`: a
+    folder that holds the state of an unfinished training; with one, training goes on from there to the same
+    weights, bit for bit, as without interruption. `on_epoch`: called with the record of each epoch, also of
+    those resumed from.
 
-    After the last epoch, and on Ctrl-C at the end of the running epoch, the checkpoint is written; removing it is the
-    caller's, once the result is safe. Raises `DivergedError` when the loss is no longer finite, `RunError` for a
-    checkpoint that is damaged, of another training, or beyond the budget, and `KeyboardInterrupt` on Ctrl-C.
+    After the last epoch, and on Ctrl-C at the end of the running epoch, the checkpoint is written; removing
+    it is the caller's, once the result is safe. Raises `DivergedError` when the loss is no longer finite,
+    `RunError` for a checkpoint that is damaged, of another training, or beyond the budget, and
+    `KeyboardInterrupt` on Ctrl-C.
     """
     if labels.shape != (len(images),) or len(images) == 0 or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels {labels.shape} do not fit {len(images)} images with labels 0..{classes - 1}")
+        raise ValueError(
+            f"labels {labels.shape} do not fit {len(images)} images with labels 0..{classes - 1}"
+        )
     compiled = program(
         model_spec, recipe, preparation=preparation, image_shape=images.shape[1:], classes=classes
     )
@@ -119,7 +126,8 @@ def fit(
             history = [EpochRecord(int(row[0]), *row[1:]) for row in resumed.history]
             if len(history) > recipe.epochs:
                 raise RunError(
-                    f"{checkpoint} holds {len(history)} epochs; at most the budget of {recipe.epochs} is needed. Raise "
+                    f"{checkpoint} holds {len(history)} epochs; at most the budget of {recipe.epochs} is "
+                    "needed. Raise "
                     f"`epochs`, or remove {checkpoint} to start anew."
                 )
 

@@ -1,7 +1,8 @@
-"""The compiled part of training: one epoch, and one evaluation of the training error, as a single device program each.
+"""The compiled part of training: one epoch, and one evaluation of the training error, as a single device
+program each.
 
-A program depends on the architecture, the shapes and the optimizer alone. Images, labels, the learning rate and the
-seed are its arguments, so that training the same network on other labels compiles nothing.
+A program depends on the architecture, the shapes and the optimizer alone. Images, labels, the learning rate
+and the seed are its arguments, so that training the same network on other labels compiles nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from ..models import ModelSpec, build, split
 from .recipe import Recipe
 
 GAP: Final = 1e-5
-"""An example counts as fitted when its label's logit leads every other by more than this times the largest |logit|.
+"""An example counts as fitted when its label's logit leads every other by more than this times the largest
+|logit|.
 
-Float32 logits of a few dense layers err by about 1e-6 of that; so exact arithmetic agrees that the example is fitted.
+Float32 logits of a few dense layers err by about 1e-6 of that; so exact arithmetic agrees that the example is
+fitted.
 """
 
 _CHUNK: Final = 2048
@@ -38,7 +41,7 @@ class State(NamedTuple):
 
 
 class EpochSums(NamedTuple):
-    """Sums over the examples of an epoch, each at the weights before its own step; float32 and int32 scalars."""
+    """Sums over the examples of an epoch, each at the weights before its own step; scalars."""
 
     loss: Float[Array, ""]
     errors: Int[Array, ""]
@@ -94,7 +97,7 @@ def _program(
 
     @jax.jit
     def initial(key: PRNGKeyArray) -> State:
-        _, params = split(build(model_spec, input_shape, classes, key))
+        params: Any = split(build(model_spec, input_shape, classes, key))[1]
         return State(params, direction.init(params))
 
     def loss_of(params: Any, images: Any, labels: Any, valid: Any) -> tuple[Any, EpochSums]:
@@ -106,7 +109,9 @@ def _program(
         return sums.loss / jnp.sum(valid, dtype=jnp.float32), sums
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def epoch(state: State, images: Any, labels: Any, key: PRNGKeyArray, rate: Any) -> tuple[State, EpochSums]:
+    def epoch(
+        state: State, images: Any, labels: Any, key: PRNGKeyArray, rate: Any
+    ) -> tuple[State, EpochSums]:
         n = images.shape[0]
         steps = -(-n // batch)
         order = jax.random.permutation(key, jnp.arange(n, dtype=jnp.int32))
@@ -118,7 +123,8 @@ def _program(
         def step(state: State, chosen: tuple[Any, Any]) -> tuple[State, EpochSums]:
             rows, valid = chosen
             gradient, sums = jax.grad(loss_of, has_aux=True)(state.params, images[rows], labels[rows], valid)
-            update, memory = direction.update(gradient, state.optimizer, state.params)
+            with jax.numpy_dtype_promotion("standard"):  # Optax raises a float to an integer power
+                update, memory = direction.update(gradient, state.optimizer, state.params)
             params = jax.tree.map(lambda w, u: w - rate * u, state.params, update)
             return State(params, memory), sums
 

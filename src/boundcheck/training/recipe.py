@@ -13,8 +13,9 @@ class Recipe(BaseModel):
     """Minibatch training on the cross-entropy until the training error is 0 or the budget is spent.
 
     **Fields.** `optimizer`: `sgd`, with `momentum` (Polyak's, not Nesterov's), or `adam` (Kingma and Ba 2015,
-    arXiv:1412.6980, with its defaults beta = 0.9, 0.999 and epsilon = 1e-8). `learning_rate`: of the first epoch.
-    `decay`: what the rate is multiplied by after each epoch. `batch`: examples a step. `epochs`: the budget.
+    arXiv:1412.6980, with its defaults beta = 0.9, 0.999 and epsilon = 1e-8). `learning_rate`: of the first
+    epoch. `decay`: what the rate is multiplied by after each epoch. `batch`: examples a step. `epochs`: the
+    budget.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

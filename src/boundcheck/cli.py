@@ -1,0 +1,245 @@
+"""The command line: parses, calls, prints. Exit status 0 done, 1 a bound was violated or failed, 2 wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import workflow
+from .data import DATASETS
+from .errors import BoundcheckError
+from .experiment import load_experiment
+from .models import list_models
+from .registry import installed
+from .report import text
+from .report.report import Report, read
+from .workflow import Bars
+
+app = typer.Typer(
+    name="boundcheck",
+    help="Set the theorems of learning theory against trained networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+
+RunsFolder = Annotated[Path, typer.Option(help="The folder that holds run directories.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Delta = Annotated[float, typer.Option(help="The failure probability of each verdict.")]
+
+
+@app.command()
+def demo(
+    runs: RunsFolder = Path("runs"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the report goes.")] = Path("reports/demo"),
+    delta: Delta = 0.05,
+) -> None:
+    """Train two networks on the embedded digits, on true and on random labels, and judge every bound on both."""
+    with resources.as_file(resources.files("boundcheck.experiments") / "quickstart.toml") as path:
+        experiment = load_experiment(path)
+    with Bars() as bars:
+        directories = [workflow.train(spec, runs, bars).directory for spec in experiment.runs]
+        evaluations = [workflow.judge(directory, delta=delta, progress=bars) for directory in directories]
+    report = workflow.report(
+        directories, output, title="Digits: true labels and random labels", question=experiment.question, command="boundcheck demo"
+    )
+    _print_verdicts(read(directories))
+    out.print(f"report: {report}", markup=False)
+    raise typer.Exit(int(any(e.alarming for e in evaluations)))
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/quickstart.toml.")],
+    only: Annotated[str | None, typer.Option(help="Train only the run of this name.")] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Train the runs of an experiment. Interrupted trainings continue from their checkpoint."""
+    loaded = load_experiment(experiment)
+    specs = loaded.runs if only is None else (loaded.run(only),)
+    with Bars() as bars:
+        trained = [workflow.train(spec, runs, bars) for spec in specs]
+    for run in trained:
+        end = "training error 0" if run.interpolated else "budget spent before training error 0"
+        out.print(f"{run.directory}: {run.record['epochs']} epochs, {end}", markup=False)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Option(help="A run directory, such as runs/digits_random.")],
+    bounds: Annotated[str | None, typer.Option(help="Ids or aliases, separated by commas; all for none.")] = None,
+    delta: Delta = 0.05,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate bounds on a run. With all bounds, also store evaluation.json, report.md and figures beside it."""
+    names = None if bounds is None else [name.strip() for name in bounds.split(",") if name.strip()]
+    if names == []:
+        raise BoundcheckError(f"--bounds {bounds!r} names no bound; give ids separated by commas, or leave it out.")
+    with Bars() as bars:
+        evaluation = workflow.judge(run, bounds=names, delta=delta, progress=bars)
+    stored = evaluation.to_json()
+    if as_json:
+        print(json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _print_verdicts(workflow.report_of(evaluation))
+        if names is None:
+            out.print(f"report: {run / 'report.md'}", markup=False)
+    raise typer.Exit(int(evaluation.alarming))
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories that have been evaluated.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the report, such as reports/NAME.")],
+    title: Annotated[str, typer.Option(help="The title.")] = "",
+    question: Annotated[str, typer.Option(help="The question it answers, in one line.")] = "",
+) -> None:
+    """Write one report over many runs, from what is stored in them."""
+    path = workflow.report(
+        runs,
+        output,
+        title=title or output.name,
+        question=question,
+        command=f"boundcheck report {' '.join(map(str, runs))} -o {output}",
+    )
+    out.print(str(path), markup=False)
+
+
+bounds_app = typer.Typer(help="The bounds that are installed.", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(bounds_app, name="bounds")
+
+
+@bounds_app.callback()
+def bounds(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the bounds that are installed, with their source and plugin."""
+    if context.invoked_subcommand is not None:
+        return
+    registry = installed()
+    if as_json:
+        print(json.dumps([_listing(b, registry.plugins[b.id]) for b in registry.bounds.values()], indent=1, ensure_ascii=False))
+        return
+    table = Table("id", "family", "title", "source", box=None, pad_edge=False)
+    for b in registry.bounds.values():
+        table.add_row(b.id, b.family, b.title, _cited(b))
+    out.print(table, markup=False)
+    for failure in registry.failures:
+        out.print(f"failed: {failure.name} ({failure.plugin}): {failure.reason}", markup=False)
+
+
+@bounds_app.command()
+def show(identifier: Annotated[str, typer.Argument(metavar="ID", help="An id or alias.")]) -> None:
+    """Print the statement, assumptions, symbols and source of a bound."""
+    registry = installed()
+    out.print(workflow.describe(registry.find(identifier), registry), markup=False)
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the architectures with their number of parameters by input shape."""
+    entries = list_models()
+    if as_json:
+        print(json.dumps(entries, indent=1))
+        return
+    shapes = list(dict.fromkeys(shape for entry in entries for shape in entry["parameters"]))
+    table = Table("name", *shapes, box=None, pad_edge=False)
+    for entry in entries:
+        table.add_row(entry["name"], *(f"{entry['parameters'].get(shape, 0):,}" for shape in shapes))
+    out.print(table, markup=False)
+
+
+@app.command()
+def datasets(as_json: AsJson = False) -> None:
+    """List the data sets and where they come from."""
+    entries = [workflow.dataset_entry(definition) for definition in DATASETS.values()]
+    if as_json:
+        print(json.dumps(entries, indent=1))
+        return
+    table = Table("name", "training", "test", "shape", "classes", "source", box=None, pad_edge=False)
+    for e in entries:
+        table.add_row(
+            e["name"], f"{e['train']:,}", f"{e['test']:,}", "x".join(map(str, e["shape"])), str(e["classes"]), e["source"]
+        )
+    out.print(table, markup=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Report devices, data sets, plugins, and what failed to load."""
+    import jax
+
+    registry = installed()
+    lines = [
+        f"boundcheck {metadata.version('boundcheck')}, Python {platform.python_version()}, JAX {jax.__version__}",
+        "devices: " + ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices()),
+        f"BOUNDCHECK_DATA: {os.environ.get('BOUNDCHECK_DATA') or 'not set; data sets are downloaded'}",
+        *(f"data set {name}: {workflow.availability(name)}" for name in DATASETS),
+        f"bounds: {len(registry.bounds)} from {', '.join(sorted(set(registry.plugins.values()))) or 'no plugin'}",
+        *(f"failed: {f.name} ({f.plugin}): {f.reason}" for f in registry.failures),
+    ]
+    out.print("\n".join(lines), markup=False)
+    raise typer.Exit(int(bool(registry.failures)))
+
+
+def _listing(b: Any, plugin: str) -> dict[str, Any]:
+    return {
+        "id": b.id,
+        "aliases": list(b.aliases),
+        "kind": "bound",
+        "family": b.family,
+        "title": b.title,
+        "guarantee": b.guarantee,
+        "object": b.object,
+        "citation": _cited(b),
+        "plugin": plugin,
+    }
+
+
+def _cited(b: Any) -> str:
+    c = b.theorem.citation
+    return f"{c.reference.key}, {c.theorem}" if c.theorem else c.reference.key
+
+
+def _print_verdicts(report: Report) -> None:
+    table = Table("bound", box=None, pad_edge=False)
+    for run in report.runs:
+        table.add_column(run.name, justify="right")
+        table.add_column("verdict")
+    for identifier in report.bounds:
+        cells = []
+        for run in report.runs:
+            b = run.bound(identifier)
+            cells += ["–", ""] if b is None else [text.value(b["value"]), b["verdict"]]
+        table.add_row(identifier, *cells)
+    out.print(table, markup=False)
+    for run in report.runs:
+        o = run.evaluation["observed"]
+        low, high = o["test_error_interval"]
+        out.print(
+            f"{run.name}: training error {text.percent(o['train_error'])}, test error {text.percent(o['test_error'])} "
+            f"[{100 * low:.2f}, {100 * high:.2f}]",
+            markup=False,
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The `boundcheck` command."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except BoundcheckError as error:
+        print(f"boundcheck: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("boundcheck: interrupted; the same command continues where it stopped.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,173 @@
+"""Figures: every bound of every run on one logarithmic axis, and the trainings.
+
+A function draws on matplotlib axes and returns them; `save` writes PNG and SVG without dates, so that two renderings
+of one stored run differ in no byte.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import storage
+from . import text
+from .report import Judged, Report
+
+COLOURS: Final[Mapping[str, str]] = {
+    # Okabe and Ito's palette, told apart by colour-blind readers; one family, one colour, everywhere.
+    "test-set": "#000000",
+    "counting": "#E69F00",
+    "vc": "#0072B2",
+    "rademacher": "#CC79A7",
+    "norm": "#009E73",
+    "margin": "#D55E00",
+}
+OTHER: Final = "#56B4E9"
+OBSERVED: Final = "#B00020"
+STYLE: Final = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "boundcheck",
+    "figure.dpi": 150,
+}
+
+
+def colour(family: str) -> str:
+    """The colour of a family of bounds."""
+    return COLOURS.get(family, OTHER)
+
+
+def ladder(report: Report) -> Figure:
+    """All bounds against the observed test error, one panel a run, sorted by value; the vacuous region shaded."""
+    ids = report.bounds
+    with mpl.rc_context(STYLE):
+        columns = min(2, len(report.runs))
+        rows = math.ceil(len(report.runs) / columns)
+        figure = Figure(figsize=(2.6 + 4.2 * columns, 0.9 + rows * (1.0 + 0.30 * len(ids))), layout="constrained")
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        low, high = _limits(report)
+        for run, ax in zip(report.runs, axes.flat, strict=False):
+            _panel(ax, run, ids, low, high)
+        for ax in list(axes.flat)[len(report.runs) :]:
+            ax.remove()
+        figure.supxlabel("bound on the test error (logarithmic)", fontsize=9)
+    return figure
+
+
+def _limits(report: Report) -> tuple[float, float]:
+    """Decades that hold every value and every observed error, with room for labels on the right."""
+    tops, bottoms = [0.0], [-1.0]
+    for run in report.runs:
+        bottoms.append(math.log10(max(run.evaluation["observed"]["test_error_interval"][0], 1e-4)))
+        for b in run.evaluation["bounds"]:
+            if b["value"] is not None:
+                tops.append(b["value"]["log10_hi"] or 0.0)
+                bottoms.append(max(b["value"]["log10_lo"] or -4.0, -4.0))
+    low, high = math.floor(min(bottoms) * 2) / 2 - 0.1, max(tops)
+    return low, max(1.0, high + 0.34 * (high - low))
+
+
+def _panel(ax: Axes, run: Judged, ids: tuple[str, ...], low: float, high: float) -> None:
+    observed = run.evaluation["observed"]
+    ax.set_xlim(low, high)
+    ax.set_ylim(-0.9, len(ids) - 0.4)
+    ax.axvspan(0, high, color="0.93", lw=0, zorder=0)
+    ax.text(0.06, len(ids) - 0.45, "vacuous", color="0.4", va="top", fontsize=8, style="italic")
+    guess = math.log10(1 - 1 / run.evaluation["classes"])
+    ax.axvline(guess, color="0.55", lw=0.8, ls=(0, (4, 3)), zorder=1)
+    e_low, e_high = (math.log10(max(e, 10**low)) for e in observed["test_error_interval"])
+    ax.axvspan(e_low, e_high, color=OBSERVED, alpha=0.25, lw=0, zorder=1)
+    ax.axvline(math.log10(max(observed["test_error"], 10**low)), color=OBSERVED, lw=1.4, zorder=2)
+    for row, identifier in enumerate(ids):
+        _row(ax, len(ids) - 1 - row, run.bound(identifier), low, high)
+    ax.set_yticks(range(len(ids)), [*reversed(ids)], fontsize=8)
+    ax.tick_params(axis="y", length=0)
+    ticks = _ticks(low, high)
+    ax.set_xticks(ticks, [text.power(t) if t else "1" for t in ticks])
+    name = run.name if len(run.name) <= 40 else run.name[:39] + "…"
+    ax.set_title(
+        f"{name}: {run.labels}\ntest error {text.percent(observed['test_error'])} (red), "
+        f"training error {text.percent(observed['train_error'])}",
+        fontsize=9,
+        loc="left",
+        parse_math=False,
+    )
+
+
+def _ticks(low: float, high: float) -> list[int]:
+    step = max(1, round((high - low) / 7))
+    return [t for t in range(math.ceil(low), math.floor(high) + 1) if t % step == 0]
+
+
+def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float, high: float) -> None:
+    if b is None:
+        return
+    c = colour(b["family"])
+    v = b["value"]
+    if v is None:
+        ax.text(low + 0.02 * (high - low), y, b["verdict"], color="0.45", va="center", fontsize=7.5, style="italic")
+        return
+    left, right = (max(low, v[key] if v[key] is not None else low) for key in ("log10_lo", "log10_hi"))
+    ax.plot([left, right], [y, y], color=c, lw=5, alpha=0.45, solid_capstyle="butt", zorder=3)
+    filled = b["verdict"] == "non-vacuous"
+    ax.plot([right], [y], "o", ms=6, color=c, mfc=c if filled else "white", mew=1.6, zorder=4)
+    ax.annotate(
+        text.value(v),
+        (right, y),
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=7.5,
+        color=c,
+        parse_math=False,
+        zorder=5,
+    )
+
+
+def trainings(report: Report) -> Figure:
+    """Training error by epoch, one line a run, labelled at its end."""
+    runs = [run for run in report.runs if run.history]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.8, 2.9), layout="constrained")
+        ax = figure.subplots()
+        for index, run in enumerate(runs):
+            epochs = [row["epoch"] for row in run.history]
+            errors = [row["train_error"] for row in run.history]
+            c = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")[index % 6]
+            ax.plot(epochs, errors, color=c, lw=1.6, marker="o", ms=3.5, markevery=[len(epochs) - 1])
+            share = 0.92 - 0.1 * index
+            ax.text(
+                0.985,
+                share,
+                f"{run.name}: {errors[-1]:.3g} after {len(epochs)} epochs",
+                color=c,
+                transform=ax.transAxes,
+                ha="right",
+                va="top",
+                fontsize=8,
+                parse_math=False,
+            )
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.set_xlabel("epoch (logarithmic)")
+        ax.set_ylabel("training error")
+        ax.set_ylim(-0.03, 1)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write `path`.png and `path`.svg, each in one step and without dates or program versions."""
+    for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        buffer = io.BytesIO()
+        with mpl.rc_context(STYLE):
+            figure.savefig(buffer, format=suffix, metadata=metadata, dpi=160)
+        storage.write(path.with_suffix(f".{suffix}"), buffer.getvalue())

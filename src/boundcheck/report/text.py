@@ -1,0 +1,73 @@
+"""Numbers and names as a reader sees them, from the stored form of an evaluation."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power(exponent: int) -> str:
+    """10 to a whole power, in Unicode."""
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def digits(x: float | None, log10: float | None) -> str:
+    """Three significant digits at any magnitude; beyond a double only the power of ten is known."""
+    if x is None:
+        return "∞" if log10 is None else _scientific(log10)
+    if x == 0:
+        return "0"
+    if 1e-3 <= abs(x) < 1e4:
+        return f"{x:.4g}" if abs(x) < 1 else f"{x:.3g}" if abs(x) < 1000 else f"{x:.0f}"
+    return _scientific(math.log10(abs(x)))
+
+
+def _scientific(log10: float) -> str:
+    exponent = math.floor(log10)
+    mantissa = 10 ** (log10 - exponent)
+    if f"{mantissa:.1f}" == "10.0":
+        mantissa, exponent = 1.0, exponent + 1
+    return f"{mantissa:.1f}·{power(exponent)}"
+
+
+def value(v: Mapping[str, Any] | None) -> str:
+    """A bound's value: one number where both ends print alike, else both; 1 − 10⁻ᵏ where it hugs 1 from below."""
+    if v is None:
+        return "–"
+    below = v.get("log10_below_one")
+    if below is not None and below < -4:
+        return f"1 − {_scientific(below).replace('1.0·', '')}" if below > -15 else f"1 − {power(round(below))}"
+    low, high = digits(v["lo"], v["log10_lo"]), digits(v["hi"], v["log10_hi"])
+    return low if low == high else f"{low} to {high}"
+
+
+def percent(x: float) -> str:
+    """A rate in per cent."""
+    return f"{100 * x:.2f} %"
+
+
+def count(log10: float | None) -> str:
+    """A number of examples in words that can be pictured."""
+    if log10 is None:
+        return "no sample size up to 10⁴⁰⁰"
+    if log10 < 6:
+        return f"{math.ceil(10**log10):,} examples".replace(",", " ")
+    return f"{_scientific(log10)} examples"
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$])")
+
+
+def escape(text: str) -> str:
+    """Text from runs and plugins, safe inside a line or a table cell of markdown."""
+    flat = " ".join(str(text).split())
+    return _MARKDOWN.sub(r"\\\1", flat).replace("&", "&amp;")
+
+
+def escape_latex_dollars(tex: str) -> str:
+    """LaTeX of a plugin, kept from ending its own formula."""
+    return tex.replace("$", r"\$").replace("\n", " ")

@@ -1,0 +1,173 @@
+"""What the commands do, without the command line: train a run, judge it, report on it, describe a bound."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sympy
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from . import storage
+from .bound import Bound
+from .data import Definition, load_dataset
+from .errors import DataError, RunError
+from .evaluation import Evaluation, evaluate
+from .experiment import RunSpec
+from .quantities.study import Progress as Told
+from .registry import Registry
+from .report import markdown
+from .report.report import Judged, Report, read
+from .run import Run, labels_of, load, write_run
+from .training import EpochRecord, fit
+
+
+class Bars:
+    """Progress bars on standard error, one a task, gone when done."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, task: str, done: int, total: int) -> None:
+        if task not in self._tasks:
+            self._tasks[task] = self._progress.add_task(task, total=total)
+        self._progress.update(self._tasks[task], completed=done, total=total)
+        if done >= total:
+            self._progress.remove_task(self._tasks.pop(task))
+
+
+def train(spec: RunSpec, runs: Path, progress: Told) -> Run:
+    """Train one run, or load it when it is there. An interrupted training continues from its checkpoint.
+
+    Raises `RunError` when the directory holds a run of another specification.
+    """
+    directory = runs / spec.name
+    if (directory / "run.json").exists():
+        run = load(directory)
+        if run.spec != spec:
+            raise RunError(
+                f"{directory} holds a run of another specification; remove it, rename the new one, or give another --runs."
+            )
+        return run
+    dataset = load_dataset(spec.dataset)
+    labels, _ = labels_of(spec, dataset)
+    budget = spec.recipe.epochs
+
+    def told(record: EpochRecord) -> None:
+        progress(f"{spec.name}: training error {record.train_error:.4f}, epoch", record.epoch, budget)
+
+    checkpoint = directory / "checkpoint"
+    trained = fit(
+        model_spec=spec.model,
+        recipe=spec.recipe,
+        images=dataset.train_images,
+        labels=labels,
+        classes=dataset.classes,
+        preparation=spec.prepared,
+        seed=spec.seed,
+        checkpoint=checkpoint,
+        on_epoch=told,
+    )
+    run = write_run(directory, spec, trained, dataset)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    return run
+
+
+def judge(
+    directory: Path, *, bounds: Sequence[str] | None = None, delta: float = 0.05, progress: Told
+) -> Evaluation:
+    """Evaluate a stored run. With all bounds, also write `evaluation.json`, `report.md` and `figures/` into it."""
+    evaluation = evaluate(load(directory), bounds=bounds, delta=delta, progress=progress)
+    if bounds is None:
+        storage.write_json(directory / "evaluation.json", evaluation.to_json())
+        report([directory], directory, title=evaluation.run, command=f"boundcheck evaluate --run {directory}")
+    return evaluation
+
+
+def report(
+    directories: Sequence[Path], output: Path, *, title: str, question: str = "", command: str = ""
+) -> Path:
+    """Write the report of evaluated runs; returns the markdown's path."""
+    return markdown.write(read(directories), output, title=title, question=question, command=command)
+
+
+def report_of(evaluation: Evaluation) -> Report:
+    """The report of one evaluation that need not be stored."""
+    return Report(runs=(Judged(evaluation=evaluation.to_json(), history=()),))
+
+
+def describe(bound: Bound, registry: Registry) -> str:
+    """Statement, assumptions, symbols and source of a bound, as plain text."""
+    theorem, citation = bound.theorem, bound.theorem.citation
+    number = f" {citation.theorem}." if citation.theorem else ""
+    lines = [
+        f"{bound.id}: {bound.title}",
+        f"family {bound.family}; guarantee {bound.guarantee}; object {bound.object}; plugin {registry.plugins.get(bound.id, '-')}",
+        *([f"also known as {', '.join(bound.aliases)}"] if bound.aliases else []),
+        "",
+        f"error <= {sympy.sstr(theorem.value)}",
+        *(f"    {name} = {sympy.sstr(part)}" for name, part in theorem.where.items()),
+        "",
+        "assumptions:",
+        *(f"    {a.name}: {a.statement}" for a in theorem.assumptions),
+        "symbols:",
+        *(
+            f"    {symbol}: {m.title}"
+            for symbol, m in sorted(bound.symbols.items(), key=lambda item: str(item[0]))
+        ),
+        *([f"    best over {bound.best_over}, chosen after seeing the data"] if bound.best_over is not None else []),
+        "",
+        f"source: {citation.reference}{number}",
+        *([f"derivation of the form used here: {citation.derivation}"] if citation.derivation else []),
+        f"check value: {bound.example.value} at "
+        + ", ".join(f"{symbol} = {value}" for symbol, value in bound.example.values.items()),
+        f"LaTeX: {theorem.latex()}",
+    ]
+    return "\n".join(lines)
+
+
+def dataset_entry(definition: Definition) -> dict[str, Any]:
+    """A data set as `boundcheck datasets --json` prints it."""
+    return {
+        "name": definition.name,
+        "title": definition.title,
+        "train": definition.n_train,
+        "test": definition.n_test,
+        "shape": list(definition.shape),
+        "classes": definition.classes,
+        "preparation": definition.preparation,
+        "source": definition.origin,
+    }
+
+
+def availability(name: str) -> str:
+    """Whether a data set can be loaded without the network, in words."""
+    if name != "digits" and not os.environ.get("BOUNDCHECK_DATA"):
+        return "downloaded on first use, or read from the folder named in BOUNDCHECK_DATA"
+    try:
+        dataset = load_dataset(name)
+    except DataError as error:
+        return str(error)
+    return f"{len(dataset.train_labels):,} + {len(dataset.test_labels):,} examples, {dataset.source}"
