@@ -84,28 +84,72 @@ def test_a_run_is_found_by_name(tmp_path: Path):
         ("[defaults]", "[default]", r"unknown key `default`; did you mean `defaults`\?"),
         ("seed = 7", "sead = 7", r"`run\[1\].sead`: unknown key `sead`; did you mean `seed`\?"),
         ("[defaults]", "[defaults]\nsede = 1", r"`defaults.sede`: unknown key `sede`; did you mean `seed`\?"),
-        ("momentum", "momentom", r"`defaults.recipe.momentom`: unknown key `momentom`; did you mean `momentum`\?"),
-        ("draws = 3", "draw = 3, draws = 3", r"`run\[1\].rademacher.draw`: unknown key `draw`; did you mean `draws`"),
-        ("bias = false", "biases = 1", r"`run\[1\].model.biases`: unknown key `biases`; did you mean `bias`\?"),
+        (
+            "momentum",
+            "momentom",
+            r"`defaults.recipe.momentom`: unknown key `momentom`; did you mean `momentum`\?",
+        ),
+        (
+            "draws = 3",
+            "draw = 3, draws = 3",
+            r"`run\[1\].rademacher.draw`: unknown key `draw`; did you mean `draws`",
+        ),
+        (
+            "bias = false",
+            "biases = 1",
+            r"`run\[1\].model.biases`: unknown key `biases`; did you mean `bias`\?",
+        ),
         ("seed = 7", 'seed = "7"', r"`run\[1\].seed` is '7'; a valid integer is needed"),
         ("seed = 7", "seed = -7", r"`run\[1\].seed` is -7; greater than or equal to 0 is needed"),
         ("draws = 3", "draws = 0", r"`run\[1\].rademacher.draws` is 0; greater than or equal to 1 is needed"),
-        ("hidden = [32]", "hidden = [32, 0]", r"`run\[1\].model.hidden\[1\]` is 0; greater than or equal to 1"),
-        ("learning_rate = 0.1", "learning_rate = nan", r"`defaults.recipe.learning_rate` is nan; a finite number"),
+        (
+            "hidden = [32]",
+            "hidden = [32, 0]",
+            r"`run\[1\].model.hidden\[1\]` is 0; greater than or equal to 1",
+        ),
+        (
+            "learning_rate = 0.1",
+            "learning_rate = nan",
+            r"`defaults.recipe.learning_rate` is nan; a finite number",
+        ),
         ("epochs = 50", "epochs = 5.5", r"`run\[1\].recipe.epochs` is 5.5; a valid integer is needed"),
         ("epochs = 50", 'optimizer = "adam"', r"`run\[1\].recipe` is .*`momentum` is of `sgd`"),
-        ('labels = "random"', 'labels = "shuffled"', r"`run\[1\].labels` is 'shuffled'; 'true' or 'random' is needed"),
-        ('labels = "random"', "corruption = 2", r"`run\[1\].corruption` is 2; less than or equal to 1 is needed"),
+        (
+            'labels = "random"',
+            'labels = "shuffled"',
+            r"`run\[1\].labels` is 'shuffled'; 'true' or 'random' is needed",
+        ),
+        (
+            'labels = "random"',
+            "corruption = 2",
+            r"`run\[1\].corruption` is 2; less than or equal to 1 is needed",
+        ),
         ('labels = "random"', 'labels = "random"\ncorruption = 0.5', r"`run\[1\]`: `corruption` is for"),
-        ('["iid"]', '["idd"]', r"`run\[1\].assume\[0\]` is 'idd'; 'iid', 'fixed-in-advance' or 'fresh-test-set'"),
+        (
+            '["iid"]',
+            '["idd"]',
+            r"`run\[1\].assume\[0\]` is 'idd'; 'iid', 'fixed-in-advance' or 'fresh-test-set'",
+        ),
         ('["iid"]', '["iid", "iid"]', r"`run\[1\].assume` is .* each assumption is asserted once"),
         ('["iid"]', '"iid"', r"`run\[1\].assume` is 'iid'; a valid tuple is needed"),
         ('"digits"', '"digit"', r"`defaults.dataset`: unknown data set 'digit'; did you mean 'digits'\?"),
         ('"mlp-2x256"', '"mlp-2x25"', r"`defaults.model`: unknown model 'mlp-2x25'; did you mean 'mlp-2x256"),
-        ("seed = 7", 'preparation = "Unit"', r"`run\[1\].preparation`: unknown preparation 'Unit'; did you mean"),
-        ("seed = 7", 'preparation = "zhang2017"', r"`run\[1\].preparation`: images of shape \[8, 8, 1\] cannot be"),
+        (
+            "seed = 7",
+            'preparation = "Unit"',
+            r"`run\[1\].preparation`: unknown preparation 'Unit'; did you mean",
+        ),
+        (
+            "seed = 7",
+            'preparation = "zhang2017"',
+            r"`run\[1\].preparation`: images of shape \[8, 8, 1\] cannot be",
+        ),
         ('name = "b"', 'name = "a"', r"`run\[1\].name` is 'a', which an earlier run is called; rename one"),
-        ('name = "b"', "", r"`run\[1\].name` is missing; a name, which becomes the directory of the run, is needed"),
+        (
+            'name = "b"',
+            "",
+            r"`run\[1\].name` is missing; a name, which becomes the directory of the run, is needed",
+        ),
         ('model = "mlp-2x256"', "", r"`run\[0\].model` is missing; a model, such as"),
         ("epochs = 100", "decay = 0.9", r"`run\[0\].recipe.epochs` is missing"),
         ("[defaults]", '[defaults]\nname = "x"', r"`defaults.name` is 'x'; each run needs its own name"),
@@ -121,7 +165,8 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path, old: str, new: str, messa
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "../b", "b/c", "/b", ".b", "-b", "b..c", "", "b\\\\c", "b c", "b\\n", "b\\u0000", "ü", "b" * 101]
+    "name",
+    ["..", "../b", "b/c", "/b", ".b", "-b", "b..c", "", "b\\\\c", "b c", "b\\n", "b\\u0000", "ü", "b" * 101],
 )
 def test_a_name_cannot_leave_its_directory(tmp_path: Path, name: str):
     with pytest.raises(ExperimentError, match=r"`run\[1\].name` is "):
@@ -153,7 +198,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
 
 
 def test_assumptions_are_the_ones_a_run_accepts():
-    spec = {"name": "a", "dataset": "digits", "model": "mlp-2x256", "recipe": {"learning_rate": 1.0, "epochs": 1}}
+    spec = {
+        "name": "a",
+        "dataset": "digits",
+        "model": "mlp-2x256",
+        "recipe": {"learning_rate": 1.0, "epochs": 1},
+    }
     assert RunSpec.model_validate(spec | {"assume": ASSUMPTIONS}).assume == ASSUMPTIONS
     with pytest.raises(ValidationError):
         RunSpec.model_validate(spec | {"assume": ["homogeneous"]})

@@ -73,7 +73,10 @@ def test_shapes_alone_suffice_to_load(path: Path):
     ("changes", "message"),
     [
         ({"weight": None}, r"holds no tensor 'layers\[0\].weight'; float32 \[5, 6\] is needed"),
-        ({"foreign": np.zeros(3, np.float32)}, r"holds a tensor 'layers\[2\].weight', which the network lacks"),
+        (
+            {"foreign": np.zeros(3, np.float32)},
+            r"holds a tensor 'layers\[2\].weight', which the network lacks",
+        ),
         ({"bias": np.zeros(3, np.float32)}, r"'layers\[1\].bias' is float32 \[3\]; float32 \[4\] is needed"),
         ({"bias": np.zeros(4)}, r"'layers\[1\].bias' is float64 \[4\]; float32 \[4\] is needed"),
         ({"bias": np.array([0, 1, np.nan, 2], np.float32)}, r"'layers\[1\].bias' contains nan or infinity"),
@@ -86,7 +89,9 @@ def test_a_wrong_tensor_is_named(path: Path, changes: dict[str, np.ndarray | Non
 
 
 def test_a_missing_file_is_named(path: Path):
-    with pytest.raises(RunError, match=r"weights.safetensors is missing; a safetensors file of weights is needed"):
+    with pytest.raises(
+        RunError, match=r"weights.safetensors is missing; a safetensors file of weights is needed"
+    ):
         weights.load(path, params())
 
 

@@ -23,6 +23,7 @@ import sympy
 
 from . import confidence, record
 from .bound import Bound
+from .extension import Extension
 from .functions import BinomialInverse
 from .interval import Interval
 from .quantities.quantity import Curve, Evidence, Measurement, Quantity, UnavailableError
@@ -300,12 +301,17 @@ class Instance:
         self.sampled = sum((q.failure for q in quantities.values()), Fraction(0))
         self.delta, _ = confidence.share(study.delta, sampled=bool(self.sampled))
         self._expression = bound.theorem.closed_form
+        # What moves when the margin does: itself, and what is measured at it.
+        self._marginal = {s for s, q in quantities.items() if not isinstance(q.value, (Interval, tuple))}
+        if bound.best_over is not None:
+            self._marginal.add(bound.best_over)
+        self._at_margin = Extension(self._expression, self.values(Interval(1)), self._marginal)
         self.margin: Interval | None = None
         self._largest = study.margins("train").largest if bound.best_over is not None else 0.0
         if bound.best_over is None:
             self.best = self._at(None)
         else:
-            self.best, self.margin = self._best_margin(self._margins(step=1), {})
+            self.best, self.margin = self._best_margin()
 
     def values(self, margin: Interval | None, moved: Mapping[sympy.Basic, Any] | None = None) -> dict[Any, Any]:
         """What fills every symbol at a margin; `moved` replaces some of it."""
@@ -328,24 +334,26 @@ class Instance:
     # The margin ---------------------------------------------------------------------------------------------------
 
     def _margins(self, step: int) -> list[Interval]:
-        """The declared margins, every `step`-th: 2^(j/8) up to the largest training margin."""
+        """The declared margins, every `step`-th: 2^(j/8) up to the largest training margin.
+
+        Each is the least number of the working precision that is not below 2^(j/8), hence on the grid of a theorem that
+        rounds margins down.
+        """
         if not 0 < self._largest < math.inf:
             return [Interval(1)]
         top = math.floor(8 * math.log2(self._largest))
-        return [Interval(2) ** Fraction(j, 8) for j in range(top, top - 8 * OCTAVES, -step)]
+        return [Interval((Interval(2) ** Fraction(j, 8)).hi) for j in range(top, top - 8 * OCTAVES, -step)]
 
-    def _best_margin(
-        self, margins: Iterable[Interval], moved: Mapping[sympy.Basic, Any]
-    ) -> tuple[Interval, Interval]:
+    def _best_margin(self) -> tuple[Interval, Interval]:
         """The smallest value end by end, and the margin with the smallest upper end."""
-        lo = hi = None
-        best = Interval(1)
-        for gamma in margins:
-            value = self._at(gamma, moved)
-            lo = value.lo if lo is None else min(lo, value.lo)
-            if hi is None or value.hi < hi:
-                hi, best = value.hi, gamma
-        return Interval(lo, hi), best
+        tried = [(self._at_margin(self._moving_with(gamma)), gamma) for gamma in self._margins(step=1)]
+        lo, hi = min(value.lo for value, _ in tried), min(value.hi for value, _ in tried)
+        return Interval(lo, hi), next(gamma for value, gamma in tried if value.hi == hi)
+
+    def _moving_with(self, gamma: Interval) -> dict[Any, Any]:
+        """The values at a margin of what moves with it."""
+        values = self.values(gamma)
+        return {symbol: values[symbol] for symbol in self._marginal}
 
     def floor(self) -> Interval | None:
         """A number below the bound at every margin whatsoever; None where the theorem has no margin.
@@ -363,7 +371,7 @@ class Instance:
             *(Interval.hull(a, b) for a, b in zip(cuts, cuts[1:], strict=False)),
             Interval.hull(cuts[-1], math.inf),
         ]
-        return Interval(min(self._at(cell).lo for cell in cells), math.inf)
+        return Interval(min(self._at_margin(self._moving_with(cell)).lo for cell in cells), math.inf)
 
     # What a reader asks next ----------------------------------------------------------------------------------------
 
@@ -487,11 +495,18 @@ class Instance:
         symbol = self._sample
         if symbol is None:
             return None
-        margins = self._margins(step=8) + [self.margin] if self.margin is not None else [None]
+        margins = [*self._margins(step=8), self.margin] if self.margin is not None else [None]
+        at = Extension(self._expression, self.values(self.margin), {symbol, *self._marginal})
 
         def enough(log10_n: float) -> bool:
             n = {symbol: Interval(_power_of_ten(log10_n))}
-            return any(self._below(gamma, n, threshold) for gamma in margins)
+            return any(below(at, n if gamma is None else {**self._moving_with(gamma), **n}) for gamma in margins)
+
+        def below(at: Extension, moved: Mapping[sympy.Basic, Any]) -> bool:
+            try:
+                return at(moved) < threshold
+            except ArithmeticError:
+                return False
 
         high = next((x for x in (*range(1, 16), *range(16, 60, 4), *range(60, ORDERS_OF_N + 1, 20)) if enough(x)), None)
         if high is None:
@@ -501,12 +516,6 @@ class Instance:
             middle = (low + high) / 2
             low, high = (low, middle) if enough(middle) else (middle, high)
         return high
-
-    def _below(self, gamma: Interval | None, n: Mapping[sympy.Basic, Any], threshold: Interval) -> bool:
-        try:
-            return self._at(gamma, n) < threshold
-        except ArithmeticError:
-            return False
 
 
 def _power_of_ten(x: float) -> int:

@@ -8,9 +8,9 @@ term.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import sympy
@@ -28,7 +28,7 @@ def enclose(expression: sympy.Basic, values: Assignment) -> Interval:
     Raises `KeyError` for a symbol without a value, `TypeError` for an operation that has no interval extension
     here, `ArithmeticError` when the expression is undefined everywhere on the intervals.
     """
-    return _visit(expression, dict(values))
+    return Extension(expression, values)()
 
 
 def enclose_slack(expression: sympy.Basic, values: Assignment) -> Interval:
@@ -41,66 +41,122 @@ def enclose_slack(expression: sympy.Basic, values: Assignment) -> Interval:
     return enclose(1 - expression, values)
 
 
-def _visit(x: Any, values: dict[Any, Any]) -> Interval:
-    for kind, rule in _RULES:
-        if isinstance(x, kind):
-            return rule(x, values)
-    raise TypeError(f"{type(x).__name__} has no interval extension, in {x}")
+class Extension:
+    """An expression to be enclosed many times while a few of its symbols move.
+
+    **Arguments.** `values`: what fills the symbols; those in `moving` may be missing and are given at each call. Parts of
+    the expression that contain no moving symbol are enclosed once.
+    """
+
+    def __init__(
+        self, expression: sympy.Basic, values: Assignment, moving: Collection[sympy.Basic] = ()
+    ) -> None:
+        self.expression = expression
+        self.values: dict[Any, Any] = dict(values)
+        self.index: dict[Any, int] = {}
+        self._moving = {s.label if isinstance(s, sympy.IndexedBase) else s for s in moving}
+        self._kept: dict[Any, Interval] = {}
+        self._names: dict[Any, frozenset[Any]] = {}
+
+    def __call__(self, moved: Assignment | None = None) -> Interval:
+        """The enclosure with the moving symbols at these values."""
+        self.values.update(moved or {})
+        return self.visit(self.expression)
+
+    def visit(self, x: Any) -> Interval:
+        """The enclosure of a part."""
+        if isinstance(x, sympy.Rational):
+            return _number(x)
+        if isinstance(x, sympy.Symbol):
+            return _symbol(x, self)
+        names = self._names.get(x)
+        if names is None:
+            names = self._names[x] = frozenset(x.free_symbols)
+        if not self._moving.isdisjoint(names):
+            return self._enclose(x)
+        key = (x, *((i, value) for i, value in self.index.items() if i in names))
+        if key not in self._kept:
+            self._kept[key] = self._enclose(x)
+        return self._kept[key]
+
+    def _enclose(self, x: Any) -> Interval:
+        for kind, rule in _RULES:
+            if isinstance(x, kind):
+                return rule(x, self)
+        raise TypeError(f"{type(x).__name__} has no interval extension, in {x}")
 
 
-def _number(x: Any, values: dict[Any, Any]) -> Interval:
-    return Interval(int(x.p)) / int(x.q)
+@lru_cache(maxsize=4096)
+def _number(x: Any) -> Interval:
+    return Interval(Fraction(int(x.p), int(x.q)))
 
 
-def _symbol(x: Any, values: dict[Any, Any]) -> Interval:
-    value = values[x]
+def _symbol(x: Any, e: Extension) -> Interval:
+    if x in e.index:
+        return Interval(e.index[x])
+    value = e.values[x]
     if not isinstance(value, Interval):
         raise TypeError(f"{x} is filled by a family; index it")
     return value
 
 
-def _indexed(x: Any, values: dict[Any, Any]) -> Interval:
-    family = values[x.base]
-    i, same = _visit(x.indices[0], values).integers()
-    if i != same or not 1 <= i <= len(family):
+def _whole(x: Any, e: Extension) -> int:
+    """An index or a limit as the whole number that it is."""
+    i, same = e.visit(x).integers()
+    if i != same:
+        raise IndexError(f"{x} must be one whole number to count layers; it lies between {i} and {same}")
+    return i
+
+
+def _indexed(x: Any, e: Extension) -> Interval:
+    family, i = e.values[x.base], _whole(x.indices[0], e)
+    if not 1 <= i <= len(family):
         raise IndexError(f"{x.base} has entries 1 to {len(family)}; index {x.indices[0]} is {i}")
     return family[i - 1]
 
 
-def _terms(x: Any, values: dict[Any, Any]) -> list[Interval]:
+def _terms(x: Any, e: Extension) -> list[Interval]:
     ((index, first, last),) = x.limits
-    start, stop = (_visit(end, values).integers()[0] for end in (first, last))
-    return [_visit(x.function, values | {index: Interval(i)}) for i in range(start, stop + 1)]
+    outer = e.index.get(index)
+    terms = []
+    for i in range(_whole(first, e), _whole(last, e) + 1):
+        e.index[index] = i
+        terms.append(e.visit(x.function))
+    if outer is None:
+        e.index.pop(index, None)
+    else:
+        e.index[index] = outer
+    return terms
 
 
-def _pow(x: Any, values: dict[Any, Any]) -> Interval:
+def _pow(x: Any, e: Extension) -> Interval:
     base, exponent = x.args
     if base == sympy.E:
-        return _visit(exponent, values).exp()
+        return e.visit(exponent).exp()
     if exponent == sympy.Rational(1, 2):
-        return _visit(base, values).sqrt()
+        return e.visit(base).sqrt()
     if isinstance(exponent, sympy.Rational):
-        return _visit(base, values) ** Fraction(int(exponent.p), int(exponent.q))
-    return _visit(base, values) ** _visit(exponent, values)
+        return e.visit(base) ** Fraction(int(exponent.p), int(exponent.q))
+    return e.visit(base) ** e.visit(exponent)
 
 
-def _piecewise(x: Any, values: dict[Any, Any]) -> Interval:
+def _piecewise(x: Any, e: Extension) -> Interval:
     """The hull of every branch that some point of the intervals can reach."""
     reachable = []
     for branch, condition in x.args:
-        truth = _truth(condition, values)
+        truth = _truth(condition, e)
         if truth is not False:
-            reachable.append(_visit(branch, values))
+            reachable.append(e.visit(branch))
         if truth is True:
             break
     return Interval.hull(*reachable)
 
 
-def _truth(condition: Any, values: dict[Any, Any]) -> bool | None:
+def _truth(condition: Any, e: Extension) -> bool | None:
     """Whether the condition holds everywhere (True), nowhere (False) or is undecided (None)."""
     if condition in (sympy.true, sympy.false):
         return bool(condition)
-    left, right = (_visit(side, values) for side in condition.args)
+    left, right = (e.visit(side) for side in condition.args)
     if isinstance(condition, sympy.StrictLessThan):
         return True if left < right else False if left >= right else None
     if isinstance(condition, sympy.LessThan):
@@ -112,27 +168,23 @@ def _truth(condition: Any, values: dict[Any, Any]) -> bool | None:
     raise TypeError(f"a condition must be an inequality; received {condition}")
 
 
-def _fold(
-    operation: Callable[[Interval, Interval], Interval],
-) -> Callable[[Any, dict[Any, Any]], Interval]:
-    return lambda x, values: reduce(operation, (_visit(a, values) for a in x.args))
+def _fold(operation: Callable[[Interval, Interval], Interval]) -> Callable[[Any, Extension], Interval]:
+    return lambda x, e: reduce(operation, (e.visit(a) for a in x.args))
 
 
-_RULES: tuple[tuple[Any, Callable[[Any, dict[Any, Any]], Interval]], ...] = (
-    (sympy.Rational, _number),
-    (sympy.Symbol, _symbol),
+_RULES: tuple[tuple[Any, Callable[[Any, Extension], Interval]], ...] = (
     (sympy.Indexed, _indexed),
     (sympy.Add, _fold(Interval.__add__)),
     (sympy.Mul, _fold(Interval.__mul__)),
     (sympy.Pow, _pow),
-    (sympy.exp, lambda x, values: _visit(x.args[0], values).exp()),
-    (sympy.log, lambda x, values: _visit(x.args[0], values).log()),
-    (sympy.Abs, lambda x, values: abs(_visit(x.args[0], values))),
+    (sympy.exp, lambda x, e: e.visit(x.args[0]).exp()),
+    (sympy.log, lambda x, e: e.visit(x.args[0]).log()),
+    (sympy.Abs, lambda x, e: abs(e.visit(x.args[0]))),
     (sympy.Min, _fold(Interval.minimum)),
     (sympy.Max, _fold(Interval.maximum)),
-    (sympy.Sum, lambda x, values: sum(_terms(x, values), Interval(0))),
-    (sympy.Product, lambda x, values: reduce(Interval.__mul__, _terms(x, values), Interval(1))),
+    (sympy.Sum, lambda x, e: sum(_terms(x, e), Interval(0))),
+    (sympy.Product, lambda x, e: reduce(Interval.__mul__, _terms(x, e), Interval(1))),
     (sympy.Piecewise, _piecewise),
-    (IntervalFunction, lambda x, values: type(x).enclose(*(_visit(a, values) for a in x.args))),
-    (type(sympy.E), lambda x, values: Interval(1).exp()),
+    (IntervalFunction, lambda x, e: type(x).enclose(*(e.visit(a) for a in x.args))),
+    (type(sympy.E), lambda x, e: Interval(1).exp()),
 )

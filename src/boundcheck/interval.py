@@ -22,6 +22,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
+import numpy as np
 from flint import arb, ctx, fmpq, fmpz
 
 PRECISION: Final = 128
@@ -60,9 +61,8 @@ def _exact(x: Any) -> tuple[arb, arb]:
         return x._lo, x._hi
     if isinstance(x, arb):
         return x.lower(), x.upper()
-    if isinstance(x, bool) or not isinstance(x, (int, float, Fraction)):
-        # NumPy scalars subclass or convert to these; anything else is a mistake of the caller.
-        x = x.item() if hasattr(x, "item") else x
+    if isinstance(x, np.generic):
+        x = x.item()
     if isinstance(x, float):
         if math.isnan(x):
             raise ValueError("an interval needs real numbers; received nan")
@@ -167,6 +167,8 @@ class Interval:
 
     def __mul__(self, other: Any) -> Interval:
         lo, hi = _exact(other)
+        if self._lo > 0 and lo > 0:
+            return Interval._outward(self._lo * lo, self._hi * hi)
         products = [_product(a, b) for a in (self._lo, self._hi) for b in (lo, hi)]
         return Interval._outward(min(p.lower() for p in products), max(p.upper() for p in products))
 

@@ -96,11 +96,11 @@ class Theorem:
     citation: Citation
     assumptions: tuple[Assumption, ...] = ()
     where: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
+    closed_form: sympy.Expr = field(init=False, repr=False)
+    """The value with every named sub-expression written out."""
 
-    @property
-    def closed_form(self) -> sympy.Expr:
-        """The value with every named sub-expression written out."""
-        return self._spell(self.value)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "closed_form", self._spell(self.value))
 
     @property
     def symbols(self) -> frozenset[sympy.Basic]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -8,7 +10,7 @@ from boundcheck.errors import UnknownNameError
 
 def test_every_digit_is_in_exactly_one_split():
     dataset = load_dataset("digits")
-    bunch = load_digits()
+    bunch: Any = load_digits()
     rows = np.concatenate([dataset.train_images, dataset.test_images])[..., 0]
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     assert (len(dataset.train_labels), len(dataset.test_labels)) == (1437, 360)
@@ -44,5 +46,7 @@ def test_definitions_describe_the_loaded_arrays():
 
 
 def test_an_unknown_data_set_suggests_the_nearest():
-    with pytest.raises(UnknownNameError, match=r"unknown data set 'fashion_mnist'; did you mean 'fashion-mnist'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown data set 'fashion_mnist'; did you mean 'fashion-mnist'\?"
+    ):
         load_dataset("fashion_mnist")

@@ -111,13 +111,27 @@ WHOLE = idx(images(N_TRAIN, 28, 28))
         ("train-images-idx3", gzip.compress(b"\0\0\x08"), "begins with 3 bytes"),
         ("train-images-idx3", idx(LABELS), "begins with magic number 0x00000801; magic number 0x00000803"),
         ("train-images-idx3", idx(images(N_TRAIN, 28, 14)), r"has dimensions \[10, 28, 14\]; \[10, 28, 28\]"),
-        ("train-images-idx3", idx(images(9, 28, 28), dimensions=(N_TRAIN, 28, 28)), "holds 7072 bytes; exactly 7856"),
-        ("train-images-idx3", idx(images(11, 28, 28), dimensions=(N_TRAIN, 28, 28)), "holds more than 7856 bytes"),
-        ("train-labels-idx1", idx(LABELS + np.uint8(1)), r"gives example 9 the label 10; labels 0\.\.9 are needed"),
+        (
+            "train-images-idx3",
+            idx(images(9, 28, 28), dimensions=(N_TRAIN, 28, 28)),
+            "holds 7072 bytes; exactly 7856",
+        ),
+        (
+            "train-images-idx3",
+            idx(images(11, 28, 28), dimensions=(N_TRAIN, 28, 28)),
+            "holds more than 7856 bytes",
+        ),
+        (
+            "train-labels-idx1",
+            idx(LABELS + np.uint8(1)),
+            r"gives example 9 the label 10; labels 0\.\.9 are needed",
+        ),
         ("train-labels-idx1", idx(LABELS[:-1]), r"has dimensions \[9\]; \[10\] are needed"),
     ],
 )
-def test_a_damaged_idx_file_is_named_with_what_is_needed(folder: Path, name: str, content: bytes, message: str):
+def test_a_damaged_idx_file_is_named_with_what_is_needed(
+    folder: Path, name: str, content: bytes, message: str
+):
     (folder / "fashion-mnist" / f"{name}-ubyte.gz").write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
         load_dataset("fashion-mnist")
@@ -142,13 +156,17 @@ def test_a_damaged_cifar_batch_is_named_with_what_is_needed(folder: Path, conten
 
 def test_a_missing_file_says_both_ways_to_supply_it(folder: Path):
     (folder / "cifar-10-batches-bin" / "test_batch.bin").unlink()
-    with pytest.raises(DataError, match=r"cifar-10-batches-bin/test_batch.bin is needed .* Put it there, or unset"):
+    with pytest.raises(
+        DataError, match=r"cifar-10-batches-bin/test_batch.bin is needed .* Put it there, or unset"
+    ):
         load_dataset("cifar10")
 
 
 def test_a_folder_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv(files.VARIABLE, str(tmp_path / "absent"))
-    with pytest.raises(DataError, match=r"absent, the folder in BOUNDCHECK_DATA, is not a directory; fashion-mnist/"):
+    with pytest.raises(
+        DataError, match=r"absent, the folder in BOUNDCHECK_DATA, is not a directory; fashion-mnist/"
+    ):
         load_dataset("fashion-mnist")
 
 
@@ -160,7 +178,9 @@ def test_a_folder_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch, 
     ],
 )
 def test_without_network_and_folder_both_ways_are_named(name: str, wanted: str):
-    with pytest.raises(DataError, match=r"cannot be downloaded .* Connect to the network, or put it .* BOUNDCHECK_DATA") as caught:
+    with pytest.raises(
+        DataError, match=r"cannot be downloaded .* Connect to the network, or put it .* BOUNDCHECK_DATA"
+    ) as caught:
         load_dataset(name)
     assert wanted in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -175,7 +195,9 @@ def deliver(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 def test_a_download_with_another_digest_is_refused(monkeypatch: pytest.MonkeyPatch):
     deliver(monkeypatch, b"something else")
-    with pytest.raises(DataError, match=r"was downloaded with another digest than md5 8d4fb7e6c68d591d4c3dfef9ec88bf0d"):
+    with pytest.raises(
+        DataError, match=r"was downloaded with another digest than md5 8d4fb7e6c68d591d4c3dfef9ec88bf0d"
+    ):
         load_dataset("fashion-mnist")
 
 

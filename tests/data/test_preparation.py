@@ -40,7 +40,9 @@ def test_an_almost_constant_image_is_divided_by_the_floor(base: int):
 
 def test_low_contrast_far_from_mid_grey_keeps_its_digits():
     x = (images(5, 32, 32, 3) % 4 + 250).astype(np.uint8)
-    np.testing.assert_allclose(prepare("zhang2017", x, np), [whitened(image) for image in x], rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        prepare("zhang2017", x, np), [whitened(image) for image in x], rtol=2e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PREPARATIONS))
@@ -65,10 +67,14 @@ def test_unit_maps_pixels_to_the_unit_interval():
 
 
 def test_images_smaller_than_the_crop_are_refused():
-    with pytest.raises(DataError, match=r"shape \[8, 8, 1\] cannot be prepared by `zhang2017`: at least 28x28"):
+    with pytest.raises(
+        DataError, match=r"shape \[8, 8, 1\] cannot be prepared by `zhang2017`: at least 28x28"
+    ):
         prepare("zhang2017", images(1, 8, 8, 1), np)
 
 
 def test_an_unknown_preparation_suggests_the_nearest():
-    with pytest.raises(UnknownNameError, match=r"unknown preparation 'zhang2016'; did you mean 'zhang2017'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown preparation 'zhang2016'; did you mean 'zhang2017'\?"
+    ):
         prepare("zhang2016", images(1, 32, 32, 3), np)

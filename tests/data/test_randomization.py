@@ -42,7 +42,8 @@ def test_random_labels_are_uniform_and_independent_of_the_true_ones():
     table = np.zeros((10, 10))
     np.add.at(table, (labels, drawn), 1)
     assert scipy.stats.chisquare(table.sum(axis=0)).pvalue > 1e-6
-    assert scipy.stats.chi2_contingency(table).pvalue > 1e-6
+    _, pvalue, *_ = scipy.stats.chi2_contingency(table)
+    assert pvalue > 1e-6
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -72,7 +73,9 @@ def test_the_test_labels_follow_the_law_of_the_training_labels():
     assert 0.82 < np.mean(test != dataset.test_labels) < 0.98
 
 
-@pytest.mark.parametrize(("law", "corruption"), [("shuffled", 0.0), ("true", 1.5), ("true", -0.1), ("true", float("nan"))])
+@pytest.mark.parametrize(
+    ("law", "corruption"), [("shuffled", 0.0), ("true", 1.5), ("true", -0.1), ("true", float("nan"))]
+)
 def test_another_law_is_refused(law: str, corruption: float):
     with pytest.raises(ValueError, match="are needed"):
         draw_labels(load_dataset("digits"), law=law, corruption=corruption, seed=0)

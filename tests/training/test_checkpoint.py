@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (100, 4, 4, 1), dtype=np.uint
 LABELS = np.random.default_rng(1).integers(0, 3, 100)
 
 
-def train(folder: Path | None = None, recipe: Recipe = RECIPE, **arguments) -> Trained:
+def train(folder: Path | None = None, recipe: Recipe = RECIPE, **arguments: Any) -> Trained:
     return fit(
         **{
             "model_spec": ModelSpec(name="mlp", hidden=(8,)),
@@ -43,7 +44,9 @@ def same(a: Trained, b: Trained) -> bool:
     return a.history == b.history and all(x.tobytes() == y.tobytes() for x, y in trees)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, Recipe(optimizer="adam", learning_rate=0.01, decay=0.9, batch=16, epochs=6)])
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, Recipe(optimizer="adam", learning_rate=0.01, decay=0.9, batch=16, epochs=6)]
+)
 def test_a_larger_budget_goes_on_where_the_smaller_ended(tmp_path: Path, recipe: Recipe):
     train(tmp_path, recipe.model_copy(update={"epochs": 2}))
     assert same(train(tmp_path, recipe), train(None, recipe))
@@ -128,9 +131,13 @@ def test_checkpoints_are_throttled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"preparation": "unit16"}, "preparation"),
     ],
 )
-def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path, arguments: dict[str, object], what: str):
+def test_the_checkpoint_of_another_training_is_refused(
+    tmp_path: Path, arguments: dict[str, Any], what: str
+):
     train(tmp_path, epochs(1))
-    with pytest.raises(RunError, match=rf"checkpoint of another training: its {what} is .* Remove .* to start anew"):
+    with pytest.raises(
+        RunError, match=rf"checkpoint of another training: its {what} is .* Remove .* to start anew"
+    ):
         train(tmp_path, **arguments)
 
 
@@ -145,7 +152,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, keep: int):
     train(tmp_path, epochs(1))
     file = tmp_path / "state.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
-    with pytest.raises(RunError, match=r"is damaged; a whole checkpoint is needed to resume. Remove .* to start anew"):
+    with pytest.raises(
+        RunError, match=r"is damaged; a whole checkpoint is needed to resume. Remove .* to start anew"
+    ):
         train(tmp_path)
 
 

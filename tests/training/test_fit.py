@@ -2,6 +2,7 @@ import logging
 import os
 import signal
 from pathlib import Path
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ def digits(n: int = N) -> tuple[np.ndarray, np.ndarray]:
     return dataset.train_images[:n], labels[:n]
 
 
-def train(recipe: Recipe = RECIPE, *, seed: int = 0, n: int = N, **arguments) -> Trained:
+def train(recipe: Recipe = RECIPE, *, seed: int = 0, n: int = N, **arguments: Any) -> Trained:
     images, labels = digits(n)
     return fit(
         **{
@@ -116,7 +117,7 @@ def test_other_labels_rates_and_budgets_compile_nothing(caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize(("optimizer", "n", "batch"), [("sgd", 96, 32), ("sgd", 5, 64), ("adam", 100, 32)])
-def test_an_epoch_is_the_loop_one_would_write(optimizer: str, n: int, batch: int):
+def test_an_epoch_is_the_loop_one_would_write(optimizer: Literal["sgd", "adam"], n: int, batch: int):
     """With a shorter last batch, each step on the mean over its own examples."""
     recipe = Recipe(
         optimizer=optimizer,

@@ -64,8 +64,8 @@ def _crop_and_whiten(images: Any, xp: Any) -> Any:
     def total(x: Any) -> Any:
         return xp.sum(x, axis=(1, 2, 3), keepdims=True, dtype=xp.int32)
 
-    # Less the integer part of its mean, the squares of an image still sum to less than 2^31, and next to nothing
-    # cancels in the variance.
+    # Less the integer part of its mean, the squares of an image still sum to less than 2^31, and next to
+    # nothing cancels in the variance.
     crop = crop - total(crop) // size
     mean = total(crop).astype(xp.float32) / xp.float32(size)
     square = total(crop * crop).astype(xp.float32) / xp.float32(size)

@@ -43,11 +43,9 @@ def shattered_points(study: Study) -> Quantity:
     d, *hidden = chain.widths[:-1]
     if all(a.has_bias for a in chain.affine):
         count, how = shattered(d, hidden), "biases in every layer"
-    elif not any(a.has_bias for a in chain.affine):
-        # On points (x', 1) the first layer has biases, and one unit a layer can carry the constant on.
-        count, how = shattered(d - 1, [h - 1 for h in hidden]), "without biases: one input and one unit a layer carry 1"
     else:
-        count, how = 0, "biases in some layers only: nothing claimed"
+        # On points (x', 1) the first layer has biases, and one unit a layer can carry the constant on.
+        count, how = shattered(d - 1, [h - 1 for h in hidden]), "biases not used: one input and one unit a layer carry 1"
     return Quantity(value=Interval(count), evidence=Evidence.EXACT, method=f"explicit constructions, {how}")
 
 

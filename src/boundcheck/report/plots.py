@@ -70,8 +70,9 @@ def _limits(report: Report) -> tuple[float, float]:
         bottoms.append(math.log10(max(run.evaluation["observed"]["test_error_interval"][0], 1e-4)))
         for b in run.evaluation["bounds"]:
             if b["value"] is not None:
-                tops.append(b["value"]["log10_hi"] or 0.0)
-                bottoms.append(max(b["value"]["log10_lo"] or -4.0, -4.0))
+                low, high = b["value"]["log10_lo"], b["value"]["log10_hi"]
+                tops.append(high if high is not None else 0.0)
+                bottoms.append(max(low if low is not None else -4.0, -4.0))
     low, high = math.floor(min(bottoms) * 2) / 2 - 0.1, max(tops)
     return low, max(1.0, high + 0.34 * (high - low))
 

@@ -22,7 +22,7 @@ def digits(x: float | None, log10: float | None) -> str:
     if x == 0:
         return "0"
     if 1e-3 <= abs(x) < 1e4:
-        return f"{x:.4g}" if abs(x) < 1 else f"{x:.3g}" if abs(x) < 1000 else f"{x:.0f}"
+        return f"{x:.3g}" if abs(x) < 1000 else f"{x:.0f}"
     return _scientific(math.log10(abs(x)))
 
 
