@@ -56,7 +56,6 @@ class Extension:
         self.index: dict[Any, int] = {}
         self._moving = {s.label if isinstance(s, sympy.IndexedBase) else s for s in moving}
         self._kept: dict[Any, Interval] = {}
-        self._names: dict[Any, frozenset[Any]] = {}
 
     def __call__(self, moved: Assignment | None = None) -> Interval:
         """The enclosure with the moving symbols at these values."""
@@ -69,9 +68,7 @@ class Extension:
             return _number(x)
         if isinstance(x, sympy.Symbol):
             return _symbol(x, self)
-        names = self._names.get(x)
-        if names is None:
-            names = self._names[x] = frozenset(x.free_symbols)
+        names = _names(x)
         if not self._moving.isdisjoint(names):
             return self._enclose(x)
         key = (x, *((i, value) for i, value in self.index.items() if i in names))
@@ -84,6 +81,12 @@ class Extension:
             if isinstance(x, kind):
                 return rule(x, self)
         raise TypeError(f"{type(x).__name__} has no interval extension, in {x}")
+
+
+@lru_cache(maxsize=4096)
+def _names(x: Any) -> frozenset[Any]:
+    """Every symbol that occurs in a part, those of sums included."""
+    return frozenset(x.atoms(sympy.Symbol))
 
 
 @lru_cache(maxsize=4096)

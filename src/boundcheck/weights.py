@@ -39,12 +39,11 @@ def encode(arrays: dict[str, np.ndarray], metadata: dict[str, str] | None = None
 
 
 def load(path: Path, like: T) -> T:
-    """The pytree stored in `path`, with the structure, shapes and dtypes of `like` (arrays, or their shapes
-    alone).
+    """The pytree stored in `path`, with the structure, shapes and dtypes of `like`.
 
-    The leaves are NumPy arrays of the stored bits. Raises `RunError` when the file is missing or not a
-    safetensors file, or when a tensor is absent, foreign, of another shape or dtype, or not finite: it says
-    which.
+    `like` may hold arrays or their shapes alone. The leaves are NumPy arrays of the stored bits. Raises
+    `RunError` when the file is missing or not a safetensors file, or when a tensor is absent, foreign, of
+    another shape or dtype, or not finite: it says which.
     """
     arrays, _ = read(path)
     return unflatten(path, arrays, like)
@@ -55,7 +54,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     remedy = "Restore it or train the run again."
     try:
         with safetensors.safe_open(path, "numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, file.metadata() or {}
     except FileNotFoundError:
         raise RunError(f"{path} is missing; a safetensors file of weights is needed. {remedy}") from None
     except (safetensors.SafetensorError, OSError, TypeError) as error:
@@ -83,8 +83,7 @@ def unflatten(path: Path, arrays: dict[str, np.ndarray], like: T) -> T:
         if found.shape != tuple(leaf.shape) or found.dtype != leaf.dtype:
             raise RunError(
                 f"{path}: tensor {name!r} is {found.dtype} {list(found.shape)}; {leaf.dtype} "
-                f"{list(leaf.shape)} is "
-                f"needed. {remedy}"
+                f"{list(leaf.shape)} is needed. {remedy}"
             )
         if not np.isfinite(found).all():
             raise RunError(

@@ -226,7 +226,7 @@ def test_an_archive_without_the_member_is_refused(monkeypatch: pytest.MonkeyPatc
         tar.addfile(tarfile.TarInfo("cifar-10-batches-bin/readme.html"), io.BytesIO())
     deliver(monkeypatch, archive.getvalue())
     monkeypatch.setattr(definitions, "_CIFAR_MD5", md5(archive.getvalue()))
-    with pytest.raises(DataError, match="holds no file cifar-10-batches-bin/data_batch_1.bin"):
+    with pytest.raises(DataError, match=r"holds no file cifar-10-batches-bin/data_batch_1\.bin"):
         load_dataset("cifar10")
 
 

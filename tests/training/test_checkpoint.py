@@ -13,6 +13,7 @@ from boundcheck import weights
 from boundcheck.errors import RunError
 from boundcheck.models import ModelSpec
 from boundcheck.training import Recipe, Trained, fit, loop
+from boundcheck.training.checkpoint import Checkpoint
 
 RECIPE = Recipe(learning_rate=0.05, momentum=0.9, batch=16, epochs=6)
 IMAGES = np.random.default_rng(0).integers(0, 256, (100, 4, 4, 1), dtype=np.uint8)
@@ -112,7 +113,7 @@ def test_resume_after_kill_gives_the_same_bytes(tmp_path: Path, monkeypatch: pyt
 
 def test_checkpoints_are_throttled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     written = []
-    monkeypatch.setattr(loop, "write_checkpoint", lambda *arguments: written.append(arguments))
+    monkeypatch.setattr(Checkpoint, "write", lambda *arguments: written.append(arguments))
     train(tmp_path)
     assert len(written) == 1
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
@@ -131,9 +132,7 @@ def test_checkpoints_are_throttled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"preparation": "unit16"}, "preparation"),
     ],
 )
-def test_the_checkpoint_of_another_training_is_refused(
-    tmp_path: Path, arguments: dict[str, Any], what: str
-):
+def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path, arguments: dict[str, Any], what: str):
     train(tmp_path, epochs(1))
     with pytest.raises(
         RunError, match=rf"checkpoint of another training: its {what} is .* Remove .* to start anew"

@@ -45,21 +45,18 @@ class Dataset:
             ):
                 raise DataError(
                     f"{self.name}: the {split} images are {images.dtype} {images.shape}; uint8 [n, height, "
-                    "width, "
-                    "channels] is needed, the same size for training and test. Supply the data set as "
-                    "distributed."
+                    "width, channels] is needed, the same size for training and test. Supply the data set "
+                    "as distributed."
                 )
             if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
                 raise DataError(
                     f"{self.name}: the {split} labels are {labels.dtype} {labels.shape}; int64 "
-                    f"[{len(images)}] is "
-                    "needed, one an image. Supply the data set as distributed."
+                    f"[{len(images)}] is needed, one an image. Supply the data set as distributed."
                 )
             if labels.min(initial=0) < 0 or labels.max(initial=0) >= self.classes:
                 raise DataError(
                     f"{self.name}: the {split} labels lie in {labels.min()}..{labels.max()}; "
-                    f"0..{self.classes - 1} is "
-                    "needed. Supply the data set as distributed."
+                    f"0..{self.classes - 1} is needed. Supply the data set as distributed."
                 )
             for array in (images, labels):
                 sha.update(f"{array.dtype.name}{array.shape}".encode())

@@ -36,16 +36,15 @@ def from_folder(folder: Path, subfolder: str) -> Opener:
         ):
             if not directory.is_dir():
                 raise DataError(
-                    f"{directory}, {what}, is not a directory; {subfolder}/{name} is needed in {folder}. "
-                    f"Put it there, or unset {VARIABLE} to download."
+                    f"{directory}, {what}, is not a directory; {subfolder}/{name} is needed in {folder}. Put "
+                    f"it there, or unset {VARIABLE} to download."
                 )
         try:
             return path.open("rb")
         except OSError as error:
             raise DataError(
                 f"{path} cannot be read ({error.strerror}); {subfolder}/{name} is needed in the folder in "
-                f"{VARIABLE}. "
-                f"Put it there, or unset {VARIABLE} to download."
+                f"{VARIABLE}. Put it there, or unset {VARIABLE} to download."
             ) from None
 
     return open_file
@@ -63,14 +62,12 @@ def download(url: str, md5: str, wanted: str) -> Path:
     except ValueError:
         raise DataError(
             f"{url} was downloaded with another digest than md5 {md5}: it was altered or cut on the way. Try "
-            "again, "
-            f"or put {wanted} into the folder named by {VARIABLE}."
+            f"again, or put {wanted} into the folder named by {VARIABLE}."
         ) from None
     except OSError as error:  # what requests raises is an OSError too
         raise DataError(
             f"{wanted} is not at hand, and {url} cannot be downloaded ({type(error).__name__}). Connect to "
-            "the "
-            f"network, or put it into a folder and name that folder in {VARIABLE}."
+            f"the network, or put it into a folder and name that folder in {VARIABLE}."
         ) from None
 
 
@@ -94,8 +91,7 @@ def from_archive(url: str, md5: str, subfolder: str) -> Opener:
         except (KeyError, tarfile.TarError, EOFError, OSError):
             raise DataError(
                 f"{url} holds no file {member}; the archive as its authors distribute it is needed. Put "
-                f"{member} into "
-                f"the folder named by {VARIABLE}."
+                f"{member} into the folder named by {VARIABLE}."
             ) from None
 
     return open_file

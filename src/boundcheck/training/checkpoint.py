@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,15 +15,6 @@ from ..errors import RunError
 
 _FILE = "state.safetensors"
 _SCHEMA = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """The state after an epoch. `tree`: weights, initial weights and optimizer state, one pytree. `history`:
-    a row of numbers an epoch."""
-
-    tree: Any
-    history: tuple[tuple[float, ...], ...]
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -35,39 +26,63 @@ def digest(*arrays: np.ndarray) -> str:
     return sha.hexdigest()
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: dict[str, Any]) -> None:
-    """Replace the checkpoint in `folder`. `identity`: what the training is, as JSON values."""
-    record = {"schema": _SCHEMA, "identity": identity, "history": checkpoint.history}
-    content = weights.encode(weights.flatten(checkpoint.tree), {"record": json.dumps(record)})
-    storage.write(folder / _FILE, content)
+class Resumed(NamedTuple):
+    """What a checkpoint holds: a pytree of NumPy arrays, and a row of numbers an epoch."""
+
+    tree: Any
+    history: tuple[tuple[float, ...], ...]
 
 
-def read_checkpoint(folder: Path, like: Any, identity: dict[str, Any]) -> Checkpoint | None:
-    """The checkpoint in `folder`; None when there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The place where one training keeps its state.
 
-    `like`: the pytree whose structure, shapes and dtypes are needed. Raises `RunError` for a damaged file,
-    and for the checkpoint of another training, saying what differs.
+    `folder`: None keeps nothing. `identity`: what the training is, as JSON values; a checkpoint of another
+    one is refused.
     """
-    path = folder / _FILE
-    if not path.exists():
-        return None
-    remedy = f"Remove {folder} to start anew."
-    try:
-        arrays, metadata = weights.read(path)
-        record = json.loads(metadata["record"])
-        found, schema = record["identity"], record["schema"]
-        history = tuple(tuple(row) for row in record["history"])
-    except (RunError, KeyError, TypeError, ValueError):
-        raise RunError(f"{path} is damaged; a whole checkpoint is needed to resume. {remedy}") from None
-    if schema != _SCHEMA:
-        raise RunError(f"{path} has schema {schema}; this version resumes from schema {_SCHEMA}. {remedy}")
-    for key in identity:
-        if found.get(key) != identity[key]:
+
+    folder: Path | None
+    identity: dict[str, Any]
+
+    def write(self, tree: Any, history: tuple[tuple[float, ...], ...]) -> None:
+        """Replace the state, in one step."""
+        if self.folder is not None:
+            record = {"schema": _SCHEMA, "identity": self.identity, "history": history}
+            content = weights.encode(weights.flatten(tree), {"record": json.dumps(record)})
+            storage.write(self.folder / _FILE, content)
+
+    def read(self, like: Any, *, budget: int) -> Resumed | None:
+        """The state, with the structure, shapes and dtypes of `like`; None when there is none.
+
+        Raises `RunError` for a damaged file, for the checkpoint of another training, saying what differs, and
+        for one of more epochs than the budget.
+        """
+        if self.folder is None or not (path := self.folder / _FILE).exists():
+            return None
+        remedy = f"Remove {self.folder} to start anew."
+        try:
+            arrays, metadata = weights.read(path)
+            record = json.loads(metadata["record"])
+            found, schema = record["identity"], record["schema"]
+            history = tuple(tuple(row) for row in record["history"])
+        except (RunError, KeyError, TypeError, ValueError):
+            raise RunError(f"{path} is damaged; a whole checkpoint is needed to resume. {remedy}") from None
+        if schema != _SCHEMA:
             raise RunError(
-                f"{path} is the checkpoint of another training: its {key} is {_short(found.get(key))}, and "
-                f"{_short(identity[key])} is asked for. {remedy}"
+                f"{path} has schema {schema}; this version resumes from schema {_SCHEMA}. {remedy}"
             )
-    return Checkpoint(tree=weights.unflatten(path, arrays, like), history=history)
+        for key, needed in self.identity.items():
+            if found.get(key) != needed:
+                raise RunError(
+                    f"{path} is the checkpoint of another training: its {key} is {_short(found.get(key))}, "
+                    f"and {_short(needed)} is asked for. {remedy}"
+                )
+        if len(history) > budget:
+            raise RunError(
+                f"{path} holds {len(history)} epochs; at most the budget of {budget} is needed. Raise "
+                f"`epochs`. {remedy}"
+            )
+        return Resumed(weights.unflatten(path, arrays, like), history)
 
 
 def _short(value: Any) -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Int, UInt8
 
 from ..errors import RunError
 from ..models import ModelSpec
-from .checkpoint import Checkpoint, digest, read_checkpoint, write_checkpoint
+from .checkpoint import Checkpoint, digest
 from .interruption import deferred_interrupt
 from .program import State, program
 from .recipe import Recipe
@@ -61,9 +61,8 @@ class DivergedError(RunError):
     def __init__(self, recipe: Recipe, history: tuple[EpochRecord, ...]) -> None:
         self.history = history
         super().__init__(
-            f"training diverged in epoch {len(history) + 1}: the loss is not a finite number; learning rates "
-            "below "
-            f"{recipe.learning_rate:g} are needed. Lower `learning_rate` in the recipe."
+            f"training diverged in epoch {len(history) + 1}: the loss is not a finite number; a learning "
+            f"rate below {recipe.learning_rate:g} is needed. Lower `learning_rate` in the recipe."
         )
 
 
@@ -107,9 +106,11 @@ def fit(
     state = compiled.initial(key_initial)
     initial = _to_host(state.params)
     history: list[EpochRecord] = []
-    identity: dict[str, Any] = {}
-    if checkpoint is not None:
-        identity = {
+    place = Checkpoint(
+        folder=checkpoint,
+        identity={}
+        if checkpoint is None
+        else {
             "model": model_spec.model_dump(mode="json"),
             "recipe": recipe.model_dump(mode="json", exclude={"epochs"}),
             "preparation": preparation,
@@ -117,25 +118,16 @@ def fit(
             "seed": seed,
             "labels": digest(labels),
             "images": digest(images),
-        }
-        like = {"params": state.params, "initial": initial, "optimizer": state.optimizer}
-        resumed = read_checkpoint(checkpoint, like, identity)
-        if resumed is not None:
-            state = State(*jax.tree.map(jnp.array, (resumed.tree["params"], resumed.tree["optimizer"])))
-            initial = resumed.tree["initial"]
-            history = [EpochRecord(int(row[0]), *row[1:]) for row in resumed.history]
-            if len(history) > recipe.epochs:
-                raise RunError(
-                    f"{checkpoint} holds {len(history)} epochs; at most the budget of {recipe.epochs} is "
-                    "needed. Raise "
-                    f"`epochs`, or remove {checkpoint} to start anew."
-                )
+        },
+    )
 
-    def save() -> None:
-        if checkpoint is not None:
-            tree = {"params": state.params, "initial": initial, "optimizer": state.optimizer}
-            write_checkpoint(checkpoint, Checkpoint(tree=tree, history=tuple(map(tuple, history))), identity)
+    def tree() -> dict[str, Any]:
+        return {"params": state.params, "initial": initial, "optimizer": state.optimizer}
 
+    if (resumed := place.read(tree(), budget=recipe.epochs)) is not None:
+        state = State(*jax.tree.map(jnp.array, (resumed.tree["params"], resumed.tree["optimizer"])))
+        initial = resumed.tree["initial"]
+        history = [EpochRecord(int(row[0]), *row[1:]) for row in resumed.history]
     for record in history:
         on_epoch(record)
     n = len(images)
@@ -155,12 +147,12 @@ def fit(
             history.append(EpochRecord(number, loss, int(sums.errors) / n, int(evaluation.unfitted) / n))
             on_epoch(history[-1])
             if interruption.requested:
-                save()
+                place.write(tree(), tuple(history))
                 raise KeyboardInterrupt
             if time.monotonic() - saved >= CHECKPOINT_SECONDS:
-                save()
+                place.write(tree(), tuple(history))
                 saved = time.monotonic()
-    save()
+    place.write(tree(), tuple(history))
     return Trained(
         params=_to_host(state.params),
         initial=initial,
