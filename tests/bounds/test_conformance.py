@@ -1,0 +1,108 @@
+"""The conformance kit on every registered bound, and on wrong ones that it must catch."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import sympy
+
+from boundcheck import Bound, Example, Theorem
+from boundcheck.registry import installed
+from boundcheck.testing import CHECKS, cases, check_bound
+
+ROOT = Path(__file__).parents[2]
+REGISTRY = installed()
+CASES = list(cases(REGISTRY.bounds))
+
+
+def test_nothing_failed_to_load():
+    assert REGISTRY.failures == ()
+    assert len(REGISTRY.bounds) >= 12
+
+
+@pytest.mark.parametrize(("bound", "check"), CASES, ids=[f"{b.id}-{c.__name__}" for b, c in CASES])
+def test_conforms(bound, check):
+    assert check(bound) == ""
+
+
+@pytest.mark.parametrize("bound", REGISTRY.bounds.values(), ids=lambda b: b.id)
+def test_the_derivation_has_a_page_that_names_the_bound(bound):
+    page = ROOT / bound.theorem.citation.derivation
+    assert page.is_file()
+    assert bound.id.removesuffix("-initial") in page.read_text()
+
+
+@pytest.mark.parametrize("bound", REGISTRY.bounds.values(), ids=lambda b: b.id)
+def test_file_and_id_have_one_name(bound):
+    assert (ROOT / "bounds" / f"{bound.id.replace('-', '_')}.py").is_file()
+
+
+def wrong(identifier, change):
+    """A registered bound with its statement changed, its example kept."""
+    right = REGISTRY.bounds[identifier]
+    theorem = dataclasses.replace(right.theorem, value=change(right.theorem.value))
+    return dataclasses.replace(right, theorem=theorem)
+
+
+def failed(bound):
+    return {record.check for record in check_bound(bound) if record.status == "failed"}
+
+
+def test_a_dropped_constant_is_caught():
+    assert "example_agrees" in failed(wrong("mohri2018-rademacher", lambda v: v.subs(sympy.Symbol("Rad", nonnegative=True), 0) + sympy.Symbol("Rad", nonnegative=True)))
+
+
+def test_a_wrong_exponent_is_caught():
+    n = sympy.Symbol("n", positive=True)
+    assert "example_agrees" in failed(wrong("langford2005-occam-hoeffding", lambda v: v.subs(n, n**2)))
+
+
+def test_a_wrong_sign_of_the_confidence_term_is_caught():
+    delta = sympy.Symbol("delta", positive=True)
+    assert "grows_with_confidence" in failed(
+        wrong("mohri2018-rademacher", lambda v: v.subs(delta, 1 - delta))
+    )
+
+
+def test_a_bound_below_its_training_error_is_caught():
+    E = sympy.Symbol("E", positive=True)
+    assert "is_above_the_training_error" in failed(wrong("mohri2018-rademacher", lambda v: v - 5 * E - sympy.Symbol("Rad", nonnegative=True)*3))
+
+
+def test_binary_for_natural_logarithm_is_caught():
+    assert "example_agrees" in failed(
+        wrong("golowich2018-frobenius", lambda v: v.replace(sympy.log, lambda a: sympy.log(a) / sympy.log(2)))
+    )
+
+
+def test_symbols_that_are_not_filled_are_refused():
+    right = REGISTRY.bounds["clopper1934-test-set"]
+    extra = sympy.Symbol("unfilled", positive=True)
+    theorem = dataclasses.replace(right.theorem, value=right.theorem.value + extra)
+    with pytest.raises(Exception, match="not filled: unfilled"):
+        dataclasses.replace(right, theorem=theorem)
+
+
+def test_every_check_has_a_bound_that_fails_it():
+    """No check of the kit is one that cannot fail."""
+    right = REGISTRY.bounds["mohri2018-rademacher"]
+    unsourced = dataclasses.replace(right, theorem=dataclasses.replace(right.theorem, assumptions=()))
+    assert failed(unsourced) == {"names_its_source"}
+
+    class Narrowing(sympy.Function):
+        pass
+
+    raising = Bound(
+        id="wrong2020-undefined",
+        title="a statement with an undefined function",
+        family="vc",
+        theorem=Theorem(
+            value=Narrowing(sympy.Symbol("E", positive=True)) + sympy.Symbol("delta", positive=True),
+            citation=right.theorem.citation,
+        ),
+        symbols={s: m for s, m in right.symbols.items() if str(s) in ("E", "delta")},
+        example=Example({sympy.Symbol("E", positive=True): 0, sympy.Symbol("delta", positive=True): "1/20"}, "0.5"),
+    )
+    records = check_bound(raising)
+    assert {r.check for r in records if r.status == "failed"} >= {c.__name__ for c in CHECKS[:2]}
+    assert any("no interval extension" in r.reason for r in records)
