@@ -4,7 +4,7 @@ Upper end: sign patterns of polynomials, round by round (after Bartlett, Harvey,
 docs/theory/growth-function.md). Lower end: as many points as the class surely shatters (docs/theory/shattering.md).
 """
 
-from sympy import E as e
+import sympy
 from sympy import IndexedBase, LessThan, Min, Piecewise, Sum, log, symbols
 
 from boundcheck import quantities as q
@@ -26,7 +26,7 @@ symbols_of_growth = {
 def log_patterns(m):
     """ln of the number of sign patterns on m points: the sum over the rounds, not yet capped by m ln 2."""
     few = m * T[r] * log(2)
-    many = Min(few, log(2) + V[r] * log(2 * e * m * T[r] * r / V[r]))
+    many = Min(few, log(2) + V[r] * log(2 * sympy.E * m * T[r] * r / V[r]))
     return Sum(Piecewise((many, LessThan(V[r], m * T[r])), (few, True)), (r, 1, L))
 
 

@@ -11,7 +11,10 @@ from .references import LANGFORD_2005
 bound = Bound(
     id="langford2005-occam-binomial",
     title="Occam bound over parameter bits, binomial tail inversion",
-    aliases=("occam-bits", "langford2005-occam",),
+    aliases=(
+        "occam-bits",
+        "langford2005-occam",
+    ),
     family="counting",
     theorem=Theorem(
         value=BinomialInverse(E * n, n, C),

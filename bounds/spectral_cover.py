@@ -42,13 +42,10 @@ def beta_up(i):
 margin_down = 2 ** (FloorIndex(gamma) / 8)
 """The margin rounded down to its grid."""
 
-price = (
-    Sum(
-        two_sided_price(TwoSidedIndex(s[i], L)) + grid_price(b[i]) + B[i] * grid_price(beta[i]),
-        (i, 1, L),
-    )
-    + two_sided_price(FloorIndex(gamma))
-)
+price = Sum(
+    two_sided_price(TwoSidedIndex(s[i], L)) + grid_price(b[i]) + B[i] * grid_price(beta[i]),
+    (i, 1, L),
+) + two_sided_price(FloorIndex(gamma))
 """Pi: what the union over the grids of all norms and of the margin adds to ln(1/delta)."""
 
 cover = complexity(s_up, lambda i: grid_up(b[i]), beta_up, lambda i: beta0[i], margin_down)

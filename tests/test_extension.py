@@ -96,4 +96,8 @@ def test_dependency_never_loses_the_truth():
     for a in rng.uniform(0, 2, 50):
         value = enclose(expression, {x: Interval(float(a), float(a) + 0.1)})
         for point in np.linspace(a, a + 0.1, 5):
-            assert float(value.lo) - 1e-12 <= point * (1 - point) + point / (1 + point) <= float(value.hi) + 1e-12
+            assert (
+                float(value.lo) - 1e-12
+                <= point * (1 - point) + point / (1 + point)
+                <= float(value.hi) + 1e-12
+            )

@@ -1,5 +1,6 @@
 """The inverse tails, grids and Dudley's integral against independent computations."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -46,7 +47,7 @@ def close(interval, expected, digits=10):
 def test_binomial_inverse_is_the_beta_quantile(n, share, delta):
     K = round(share * n)
     ours = BinomialInverse.enclose(Interval(K), Interval(n), nats(delta))
-    expected = 1.0 if K == n else scipy.stats.beta.ppf(1 - float(Fraction(delta)), K + 1, n - K)
+    expected = 1.0 if n == K else scipy.stats.beta.ppf(1 - float(Fraction(delta)), K + 1, n - K)
     assert close(ours, expected, 9)
 
 
@@ -85,7 +86,8 @@ def test_huge_samples_stay_enclosed_and_fast():
 
 
 @given(
-    st.fractions(min_value=0, max_value=1, max_denominator=40), st.fractions(min_value=0, max_value=40, max_denominator=9)
+    st.fractions(min_value=0, max_value=1, max_denominator=40),
+    st.fractions(min_value=0, max_value=40, max_denominator=9),
 )
 def test_kl_inverse_brackets_the_crossing(q, c):
     value = KlInverse.enclose(Interval(q), Interval(c))
@@ -108,7 +110,14 @@ def test_kl_inverse_brackets_the_crossing(q, c):
 
 @pytest.mark.parametrize(
     ("K", "n", "m", "d"),
-    [(0, 12, 12, 1.0), (3, 12, 48, 2.0), (6, 12, 12, 0.5), (11, 12, 24, 1.5), (10, 100, 400, 3.0), (50, 100, 100, 6.0)],
+    [
+        (0, 12, 12, 1.0),
+        (3, 12, 48, 2.0),
+        (6, 12, 12, 0.5),
+        (11, 12, 24, 1.5),
+        (10, 100, 400, 3.0),
+        (50, 100, 100, 6.0),
+    ],
 )
 def test_hypergeometric_inverse_matches_the_exact_cumulative_distribution(K, n, m, d):
     """U by brute force over every Q, with exact rationals."""
@@ -116,7 +125,8 @@ def test_hypergeometric_inverse_matches_the_exact_cumulative_distribution(K, n, 
 
     def cdf(Q):
         return Fraction(
-            sum(math.comb(Q, i) * math.comb(M - Q, n - i) for i in range(K + 1) if n - i <= M - Q), math.comb(M, n)
+            sum(math.comb(Q, i) * math.comb(M - Q, n - i) for i in range(K + 1) if n - i <= M - Q),
+            math.comb(M, n),
         )
 
     threshold = Fraction(math.exp(-d))
@@ -151,12 +161,18 @@ def test_inverses_are_monotone_in_errors_and_complexity():
 
 
 def test_grids_on_their_check_values():
-    for x, index, up, price in ((1000, 160, 1024, 10.16900070), (Fraction(3, 10), 67, 0.3242098887, 8.453614210)):
+    for x, index, up, price in (
+        (1000, 160, 1024, 10.16900070),
+        (Fraction(3, 10), 67, 0.3242098887, 8.453614210),
+    ):
         values = {t: Interval(x)}
         assert enclose(OneSidedIndex(t), values).contains(index)
         assert close(enclose(grid_up(t), values), up, 9)
         assert close(enclose(grid_price(t), values), price, 9)
-    for x, index, up, price in ((3, 13, 3.084421651, 5.752572639), (Fraction(1, 3), -12, 0.3535533906, 5.609471795)):
+    for x, index, up, price in (
+        (3, 13, 3.084421651, 5.752572639),
+        (Fraction(1, 3), -12, 0.3535533906, 5.609471795),
+    ):
         j = TwoSidedIndex(t, 1)
         values = {t: Interval(x)}
         assert enclose(j, values).contains(index)
@@ -200,7 +216,7 @@ def test_dudley_on_its_check_values_and_beyond_saturation():
     assert Dudley.enclose(Interval(0), Interval(10)) == Interval(0)
     assert close(Dudley.enclose(Interval(10**9), Interval(10)), 1.2e9, 9)
     grid = [Dudley.enclose(Interval(Fraction(k, 10)), Interval(7)) for k in range(60)]
-    assert all(b > a for a, b in zip(grid, grid[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(grid))
 
 
 def test_between_keeps_both_ends():

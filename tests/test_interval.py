@@ -61,7 +61,9 @@ def test_functions_contain_the_forty_digit_value_and_are_tight(x):
     ):
         slack = Fraction(1, 10**37)
         value = Fraction(*_ratio(theirs))
-        assert ours.contains(value) or Interval(value - abs(value) * slack, value + abs(value) * slack).intersects(ours)
+        assert ours.contains(value) or Interval(
+            value - abs(value) * slack, value + abs(value) * slack
+        ).intersects(ours)
         assert (ours.hi - ours.lo) <= abs(ours.midpoint()) * 1e-36
 
 

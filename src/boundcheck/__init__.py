@@ -1,9 +1,9 @@
 """boundcheck sets the theorems of learning theory against trained networks.
 
-    import boundcheck as bc
+import boundcheck as bc
 
-    run = bc.load("runs/digits_random")
-    print(bc.evaluate(run, delta=0.05).to_frame())
+run = bc.load("runs/digits_random")
+print(bc.evaluate(run, delta=0.05).to_frame())
 """
 
 from . import assumptions as assumptions

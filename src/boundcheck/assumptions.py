@@ -15,7 +15,9 @@ def _asserted(name: str, otherwise: str) -> Check:
     def check(study: Study) -> Resolution:
         if name in study.run.assume:
             return Resolution(status="asserted", reason=f"asserted by the experiment (`{name}`)")
-        return Resolution(status="undecided", reason=f'{otherwise} Assert it with `assume = ["{name}"]` if it holds.')
+        return Resolution(
+            status="undecided", reason=f'{otherwise} Assert it with `assume = ["{name}"]` if it holds.'
+        )
 
     return check
 
@@ -45,7 +47,9 @@ def _chain(*, biases: bool) -> Check:
             chain = study.chain(biases=biases)
         except UnavailableError as error:
             return Resolution(status="refuted", reason="; ".join(error.reasons))
-        return Resolution(status="proven", reason=f"{len(chain.affine)} dense layers, read off the traced network")
+        return Resolution(
+            status="proven", reason=f"{len(chain.affine)} dense layers, read off the traced network"
+        )
 
     return check
 
@@ -95,20 +99,29 @@ def _initial(study: Study) -> Resolution:
         study.initial_chain()
     except UnavailableError as error:
         return Resolution(status="refuted", reason="; ".join(error.reasons))
-    return Resolution(status="proven", reason="the initial weights are recorded and drawn from the seed alone")
+    return Resolution(
+        status="proven", reason="the initial weights are recorded and drawn from the seed alone"
+    )
 
 
 recorded_initialization = Assumption(
-    "recorded-initialization", "the reference matrices are the initial weights, drawn before the data were seen", _initial
+    "recorded-initialization",
+    "the reference matrices are the initial weights, drawn before the data were seen",
+    _initial,
 )
 
 
 def _interpolates(study: Study) -> Resolution:
     errors = study.margins("train").errors
     if errors <= 0:
-        return Resolution(status="enclosed", reason="every training example is certified to be classified correctly")
+        return Resolution(
+            status="enclosed", reason="every training example is certified to be classified correctly"
+        )
     if errors > 0:
-        return Resolution(status="refuted", reason=f"the training error is {float((errors / study.margins('train').size).lo):.4g}, not 0")
+        return Resolution(
+            status="refuted",
+            reason=f"the training error is {float((errors / study.margins('train').size).lo):.4g}, not 0",
+        )
     return Resolution(status="undecided", reason="rounding leaves open whether the training error is 0")
 
 
@@ -143,5 +156,7 @@ def _known_draws(study: Study) -> Resolution:
 
 
 draws_fixed = Assumption(
-    "draws-fixed-in-advance", "the random signs are independent of everything, their number fixed, none discarded", _known_draws
+    "draws-fixed-in-advance",
+    "the random signs are independent of everything, their number fixed, none discarded",
+    _known_draws,
 )

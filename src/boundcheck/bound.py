@@ -15,7 +15,9 @@ from .interval import Interval
 from .quantities.quantity import Measurement
 from .theorem import Theorem
 
-Family = Literal["test-set", "counting", "vc", "rademacher", "norm", "margin", "pac-bayes", "compression", "stability"]
+Family = Literal[
+    "test-set", "counting", "vc", "rademacher", "norm", "margin", "pac-bayes", "compression", "stability"
+]
 Guarantee = Literal["HP", "EXP", "EST", "LOWER", "unconfirmed"]
 Object = Literal["det", "compressed", "gibbs", "single-draw", "vote", "online-avg"]
 
@@ -59,10 +61,14 @@ class Bound:
     def __post_init__(self) -> None:
         for name in (self.id, *self.aliases):
             if not name or not all(part.isalnum() and part == part.lower() for part in name.split("-")):
-                raise PluginError(f"bound id {name!r} is not made of lower-case words and hyphens, such as author2024-subject.")
+                raise PluginError(
+                    f"bound id {name!r} is not made of lower-case words and hyphens, such as author2024-subject."
+                )
         for value, kind in ((self.family, Family), (self.guarantee, Guarantee), (self.object, Object)):
             if value not in get_args(kind):
-                raise PluginError(f"bound `{self.id}` declares {value!r}; one of {', '.join(get_args(kind))} is needed.")
+                raise PluginError(
+                    f"bound `{self.id}` declares {value!r}; one of {', '.join(get_args(kind))} is needed."
+                )
         needed, filled = self.theorem.symbols, frozenset(self.symbols)
         if needed != filled:
             missing = ", ".join(sorted(map(str, needed - filled))) or "none"
@@ -72,7 +78,9 @@ class Bound:
             )
         margins = [s for s, m in self.symbols.items() if m.role == "margin"]
         if margins != ([] if self.best_over is None else [self.best_over]):
-            raise PluginError(f"bound `{self.id}`: exactly the symbol filled by `margin` must be named in `best_over`.")
+            raise PluginError(
+                f"bound `{self.id}`: exactly the symbol filled by `margin` must be named in `best_over`."
+            )
 
     def example_value(self) -> Interval:
         """The bound at its own example."""

@@ -43,7 +43,9 @@ Delta = Annotated[float, typer.Option(help="The failure probability of each verd
 @app.command()
 def demo(
     runs: RunsFolder = Path("runs"),
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the report goes.")] = Path("reports/demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the report goes.")] = Path(
+        "reports/demo"
+    ),
     delta: Delta = 0.05,
 ) -> None:
     """Train two networks on the embedded digits, on true and on random labels, and judge every bound on both."""
@@ -53,7 +55,11 @@ def demo(
         directories = [workflow.train(spec, runs, bars).directory for spec in experiment.runs]
         evaluations = [workflow.judge(directory, delta=delta, progress=bars) for directory in directories]
     report = workflow.report(
-        directories, output, title="Digits: true labels and random labels", question=experiment.question, command="boundcheck demo"
+        directories,
+        output,
+        title="Digits: true labels and random labels",
+        question=experiment.question,
+        command="boundcheck demo",
     )
     _print_verdicts(read(directories))
     out.print(f"report: {report}", markup=False)
@@ -62,7 +68,9 @@ def demo(
 
 @app.command()
 def train(
-    experiment: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/quickstart.toml.")],
+    experiment: Annotated[
+        Path, typer.Argument(help="An experiment file, such as experiments/quickstart.toml.")
+    ],
     only: Annotated[str | None, typer.Option(help="Train only the run of this name.")] = None,
     runs: RunsFolder = Path("runs"),
 ) -> None:
@@ -79,14 +87,18 @@ def train(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Option(help="A run directory, such as runs/digits_random.")],
-    bounds: Annotated[str | None, typer.Option(help="Ids or aliases, separated by commas; all for none.")] = None,
+    bounds: Annotated[
+        str | None, typer.Option(help="Ids or aliases, separated by commas; all for none.")
+    ] = None,
     delta: Delta = 0.05,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate bounds on a run. With all bounds, also store evaluation.json, report.md and figures beside it."""
     names = None if bounds is None else [name.strip() for name in bounds.split(",") if name.strip()]
     if names == []:
-        raise BoundcheckError(f"--bounds {bounds!r} names no bound; give ids separated by commas, or leave it out.")
+        raise BoundcheckError(
+            f"--bounds {bounds!r} names no bound; give ids separated by commas, or leave it out."
+        )
     with Bars() as bars:
         evaluation = workflow.judge(run, bounds=names, delta=delta, progress=bars)
     stored = evaluation.to_json()
@@ -102,7 +114,9 @@ def evaluate(
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run directories that have been evaluated.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder of the report, such as reports/NAME.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The folder of the report, such as reports/NAME.")
+    ],
     title: Annotated[str, typer.Option(help="The title.")] = "",
     question: Annotated[str, typer.Option(help="The question it answers, in one line.")] = "",
 ) -> None:
@@ -117,7 +131,9 @@ def report(
     out.print(str(path), markup=False)
 
 
-bounds_app = typer.Typer(help="The bounds that are installed.", invoke_without_command=True, rich_markup_mode=None)
+bounds_app = typer.Typer(
+    help="The bounds that are installed.", invoke_without_command=True, rich_markup_mode=None
+)
 app.add_typer(bounds_app, name="bounds")
 
 
@@ -128,7 +144,13 @@ def bounds(context: typer.Context, as_json: AsJson = False) -> None:
         return
     registry = installed()
     if as_json:
-        print(json.dumps([_listing(b, registry.plugins[b.id]) for b in registry.bounds.values()], indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                [_listing(b, registry.plugins[b.id]) for b in registry.bounds.values()],
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return
     table = Table("id", "family", "title", "source", box=None, pad_edge=False)
     for b in registry.bounds.values():
@@ -169,7 +191,12 @@ def datasets(as_json: AsJson = False) -> None:
     table = Table("name", "training", "test", "shape", "classes", "source", box=None, pad_edge=False)
     for e in entries:
         table.add_row(
-            e["name"], f"{e['train']:,}", f"{e['test']:,}", "x".join(map(str, e["shape"])), str(e["classes"]), e["source"]
+            e["name"],
+            f"{e['train']:,}",
+            f"{e['test']:,}",
+            "x".join(map(str, e["shape"])),
+            str(e["classes"]),
+            e["source"],
         )
     out.print(table, markup=False)
 

@@ -44,4 +44,6 @@ def share(delta: Fraction, *, sampled: bool) -> tuple[Interval, Fraction]:
 def best_of(delta: Fraction, bounds: int) -> Entry:
     """What quoting the smallest of several bounds costs, each having been evaluated at `delta`."""
     total = min(1.0, float(delta * bounds))
-    return Entry(spent_on=f"quoting the smallest of the {bounds} bounds instead of one chosen beforehand", delta=total)
+    return Entry(
+        spent_on=f"quoting the smallest of the {bounds} bounds instead of one chosen beforehand", delta=total
+    )

@@ -11,9 +11,10 @@ over all of them, by cells, must also reach the threshold before a bound is call
 
 from __future__ import annotations
 
+import itertools
 import math
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -26,7 +27,7 @@ from .bound import Bound
 from .extension import Extension
 from .functions import BinomialInverse
 from .interval import Interval
-from .quantities.quantity import Curve, Evidence, Measurement, Quantity, UnavailableError
+from .quantities.quantity import Evidence, Measurement, Quantity, UnavailableError
 from .quantities.study import Progress, Study, silent
 from .registry import Failure, Registry, installed
 from .run import Run
@@ -35,6 +36,9 @@ from .verdict import Verdict, guessing_error, judge
 
 OCTAVES = 20
 """Declared margins reach this many octaves below the largest margin."""
+
+DECADES = (2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 60, 100, 200, ORDERS_OF_N)
+"""Powers of ten at which a sufficient sample size is looked for before bisecting."""
 
 TAIL_OCTAVES = 12
 """The lower bound over every margin is refined this many octaves above the largest one."""
@@ -252,9 +256,7 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
         refuted = tuple(f"{name}: {r.reason}" for name, _, r in decided if r.status == "refuted")
         if refuted:
             return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=refuted, **known)
-        quantities = {
-            symbol: study.measure(m) for symbol, m in bound.symbols.items() if m.role == "measured"
-        }
+        quantities = {symbol: study.measure(m) for symbol, m in bound.symbols.items() if m.role == "measured"}
         instance = Instance(bound, quantities, study)
         value = instance.best
         floor = instance.floor()
@@ -266,7 +268,10 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
             resolutions=[(name, r) for name, _, r in decided],
         )
         if bound.guarantee == "unconfirmed" and verdict is not Verdict.VIOLATED:
-            verdict, reasons = Verdict.INCONCLUSIVE, ("the statement is unconfirmed; nothing is certified with it.", *reasons)
+            verdict, reasons = (
+                Verdict.INCONCLUSIVE,
+                ("the statement is unconfirmed; nothing is certified with it.", *reasons),
+            )
         return Outcome(
             verdict=verdict,
             reasons=reasons,
@@ -313,7 +318,9 @@ class Instance:
         else:
             self.best, self.margin = self._best_margin()
 
-    def values(self, margin: Interval | None, moved: Mapping[sympy.Basic, Any] | None = None) -> dict[Any, Any]:
+    def values(
+        self, margin: Interval | None, moved: Mapping[sympy.Basic, Any] | None = None
+    ) -> dict[Any, Any]:
         """What fills every symbol at a margin; `moved` replaces some of it."""
         values: dict[Any, Any] = {}
         for symbol, measurement in self.bound.symbols.items():
@@ -363,12 +370,10 @@ class Instance:
         if self.bound.best_over is None:
             return None
         top = math.floor(8 * math.log2(self._largest)) if 0 < self._largest < math.inf else 0
-        cuts = [
-            Interval(2) ** Fraction(j, 8) for j in range(top - 8 * OCTAVES, top + 8 * TAIL_OCTAVES + 1)
-        ]
+        cuts = [Interval(2) ** Fraction(j, 8) for j in range(top - 8 * OCTAVES, top + 8 * TAIL_OCTAVES + 1)]
         cells = [
             Interval.hull(0, cuts[0]),
-            *(Interval.hull(a, b) for a, b in zip(cuts, cuts[1:], strict=False)),
+            *(Interval.hull(a, b) for a, b in itertools.pairwise(cuts)),
             Interval.hull(cuts[-1], math.inf),
         ]
         return Interval(min(self._at_margin(self._moving_with(cell)).lo for cell in cells), math.inf)
@@ -430,7 +435,12 @@ class Instance:
         steps of a grid or of a count. A family moves as a whole. Symbols that count layers or classes of a fixed
         architecture are left out, as is what is 0.
         """
-        fixed = {s for x in self._expression.atoms(sympy.Sum, sympy.Product) for limit in x.limits for s in limit[1:]}
+        fixed = {
+            s
+            for x in self._expression.atoms(sympy.Sum, sympy.Product)
+            for limit in x.limits
+            for s in limit[1:]
+        }
         fixed_symbols = {s for expression in fixed for s in sympy.sympify(expression).free_symbols}
         result = {}
         for symbol, measurement in self.bound.symbols.items():
@@ -464,7 +474,12 @@ class Instance:
         def move(x: Interval) -> Interval:
             y = float(x.midpoint()) * factor
             if measurement.at_most is not None:
-                y = min(y, measurement.at_most * (1 - 2**-20) if measurement.role == "delta" else measurement.at_most)
+                y = min(
+                    y,
+                    measurement.at_most * (1 - 2**-20)
+                    if measurement.role == "delta"
+                    else measurement.at_most,
+                )
             return Interval(round(y)) if measurement.whole else Interval(y)
 
         if isinstance(now, tuple):
@@ -500,7 +515,9 @@ class Instance:
 
         def enough(log10_n: float) -> bool:
             n = {symbol: Interval(_power_of_ten(log10_n))}
-            return any(below(at, n if gamma is None else {**self._moving_with(gamma), **n}) for gamma in margins)
+            return any(
+                below(at, n if gamma is None else {**self._moving_with(gamma), **n}) for gamma in margins
+            )
 
         def below(at: Extension, moved: Mapping[sympy.Basic, Any]) -> bool:
             try:
@@ -508,10 +525,10 @@ class Instance:
             except ArithmeticError:
                 return False
 
-        high = next((x for x in (*range(1, 16), *range(16, 60, 4), *range(60, ORDERS_OF_N + 1, 20)) if enough(x)), None)
-        if high is None:
+        known = next((k for k, x in enumerate(DECADES) if enough(x)), None)
+        if known is None:
             return None
-        low, high = max(0.0, high - 20.0), float(high)
+        low, high = (float(DECADES[known - 1]) if known else 0.0), float(DECADES[known])
         while high - low > 1e-3:
             middle = (low + high) / 2
             low, high = (low, middle) if enough(middle) else (middle, high)

@@ -277,7 +277,7 @@ def _log_binomial(n: int, k: int) -> Interval:
 _MOST_TERMS = 5_000
 """Enough for all digits up to about 10^6 examples: terms die out over some 13 standard deviations."""
 
-_FEW_TERMS = 500
+_FEW_TERMS = 200
 """For counts beyond 10^7, met only when asking how many examples would suffice; the enclosure is then wider."""
 
 
@@ -343,7 +343,7 @@ class BinomialInverse(IntervalFunction):
 
     @staticmethod
     def _ends(K: int, n: int, c: Interval) -> tuple[arb, arb]:
-        if K >= n or not c.is_finite:
+        if n <= K or not c.is_finite:
             return arb(0), arb(0)
         if K <= 0:
             slack = (-c / n).exp()
@@ -389,7 +389,7 @@ class HypergeometricInverse(IntervalFunction):
     @classmethod
     def _value(cls, K: int, n: int, m: int, c: Interval, *, certain: bool) -> Interval:
         """The value at integers: with `certain`, Q counts only when its tail is certainly small enough."""
-        if K >= n:
+        if n <= K:
             return Interval(1)
         M = n + m
         log_all = _log_binomial(M, n)

@@ -155,7 +155,9 @@ def ledger(e: Evaluation) -> list[confidence.Entry]:
         drawn = "the draw of the test set" if o.family == "test-set" else "the draw of the training set"
         entries.append(confidence.Entry(spent_on=f"{o.id}: {drawn}", delta=delta - float(o.sampled)))
         if o.sampled:
-            entries.append(confidence.Entry(spent_on=f"{o.id}: random draws of its own", delta=float(o.sampled)))
+            entries.append(
+                confidence.Entry(spent_on=f"{o.id}: random draws of its own", delta=float(o.sampled))
+            )
     if len(judged) > 1:
         entries.append(confidence.best_of(e.delta, len(judged)))
     return entries

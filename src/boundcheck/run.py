@@ -169,21 +169,25 @@ class Run:
         samples: dict[str, Sample] = {}
         digests: dict[str, str] = {}
         arrays = {split: np.asarray(pair[0]) for split, pair in pairs.items()}
-        for split, x in arrays.items():
+        for part, x in arrays.items():
             if x.ndim < 1 or len(x) == 0:
-                raise RunError(f"`{split}` inputs have shape {x.shape}; at least one example is needed.")
+                raise RunError(f"`{part}` inputs have shape {x.shape}; at least one example is needed.")
             if x.shape[1:] != arrays["train"].shape[1:]:
                 raise RunError(
-                    f"`{split}` inputs have shape {x.shape[1:]} an example and `train` inputs {arrays['train'].shape[1:]}; "
+                    f"`{part}` inputs have shape {x.shape[1:]} an example and `train` inputs {arrays['train'].shape[1:]}; "
                     "give both in the form that the network takes."
                 )
             if x.dtype.kind == "f" and not np.isfinite(x).all():
-                raise RunError(f"`{split}` inputs contain nan or infinity; remove those examples.")
+                raise RunError(f"`{part}` inputs contain nan or infinity; remove those examples.")
         for what, tree in (("params", params), ("init_params", init_params)):
             _check_finite(what, tree)
         if init_params is not None and jax.tree.structure(init_params) != jax.tree.structure(params):
-            raise RunError("`init_params` has another structure than `params`; give the same pytree before training.")
-        shape = jax.eval_shape(f, params, jax.ShapeDtypeStruct(arrays["train"].shape[1:], arrays["train"].dtype)).shape
+            raise RunError(
+                "`init_params` has another structure than `params`; give the same pytree before training."
+            )
+        shape = jax.eval_shape(
+            f, params, jax.ShapeDtypeStruct(arrays["train"].shape[1:], arrays["train"].dtype)
+        ).shape
         if len(shape) != 1 or shape[0] < 2:
             raise RunError(
                 f"f(params, x) has shape {shape} for one example; a vector of at least two logits is needed "
@@ -222,9 +226,13 @@ def _check_finite(what: str, tree: Any) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.asarray(leaf)
         if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-            raise RunError(f"`{what}`{jax.tree_util.keystr(path)} has dtype {array.dtype}; real arrays are needed.")
+            raise RunError(
+                f"`{what}`{jax.tree_util.keystr(path)} has dtype {array.dtype}; real arrays are needed."
+            )
         if not np.isfinite(array.astype(np.float64)).all():
-            raise RunError(f"`{what}`{jax.tree_util.keystr(path)} contains nan or infinity; no bound speaks of it.")
+            raise RunError(
+                f"`{what}`{jax.tree_util.keystr(path)} contains nan or infinity; no bound speaks of it."
+            )
 
 
 def check_labels(labels: np.ndarray, n: int, classes: int, split: str) -> Int[np.ndarray, " n"]:
@@ -416,4 +424,6 @@ def read_history(path: Path) -> list[dict[str, float]]:
     except FileNotFoundError:
         raise RunError(f"{path} is missing; restore it or train the run again.") from None
     except (ValueError, TypeError, AttributeError):
-        raise RunError(f"{path} is not the history of a run (columns of numbers); train the run again.") from None
+        raise RunError(
+            f"{path} is not the history of a run (columns of numbers); train the run again."
+        ) from None

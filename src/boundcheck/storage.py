@@ -40,4 +40,6 @@ def read_json(path: Path, what: str) -> Any:
     except FileNotFoundError:
         raise RunError(f"{path} is missing; it holds {what}. Train or evaluate the run again.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is not JSON ({error}); it holds {what}. Restore it or make the run again.") from None
+        raise RunError(
+            f"{path} is not JSON ({error}); it holds {what}. Restore it or make the run again."
+        ) from None

@@ -1,10 +1,10 @@
 """`check_bound`: the conformance kit. What every bound must satisfy, ours and anyone's, before it is believed.
 
-    from boundcheck.testing import check_bound
+from boundcheck.testing import check_bound
 
-    def test_my_bound():
-        for record in check_bound(my_bound):
-            assert record.status == "passed", record
+def test_my_bound():
+    for record in check_bound(my_bound):
+        assert record.status == "passed", record
 """
 
 from __future__ import annotations

@@ -137,7 +137,11 @@ def describe(bound: Bound, registry: Registry) -> str:
             f"    {symbol}: {m.title}"
             for symbol, m in sorted(bound.symbols.items(), key=lambda item: str(item[0]))
         ),
-        *([f"    best over {bound.best_over}, chosen after seeing the data"] if bound.best_over is not None else []),
+        *(
+            [f"    best over {bound.best_over}, chosen after seeing the data"]
+            if bound.best_over is not None
+            else []
+        ),
         "",
         f"source: {citation.reference}{number}",
         *([f"derivation of the form used here: {citation.derivation}"] if citation.derivation else []),

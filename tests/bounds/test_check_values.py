@@ -7,8 +7,7 @@ from fractions import Fraction
 
 import pytest
 import sympy
-from boundcheck_bounds import growth, spectral_cover
-from boundcheck_bounds.bartlett2017_spectral import C as spectral_C
+from boundcheck_bounds import bartlett2017_spectral, growth, spectral_cover
 from boundcheck_bounds.golowich2018_frobenius import c as golowich_c
 from boundcheck_bounds.golowich2018_frobenius import tau
 
@@ -75,7 +74,9 @@ def test_check_value(identifier, numbers, printed):
 
 def test_occam_forms_are_ordered_as_proved():
     numbers = {"n": 50_000, "E": "1/50", "B": 4000, "delta": "1/20"}
-    binomial, kl, hoeffding = (at(f"langford2005-occam-{form}", **numbers) for form in ("binomial", "kl", "hoeffding"))
+    binomial, kl, hoeffding = (
+        at(f"langford2005-occam-{form}", **numbers) for form in ("binomial", "kl", "hoeffding")
+    )
     assert binomial < kl < hoeffding
 
 
@@ -145,14 +146,18 @@ def test_relative_deviation_and_hypergeometric_on_sauer_sums():
     """The statements with ln Pi given as a number: d = 50 and d = 10 of the theory."""
     n, E, delta = (sympy.Symbol(name, positive=True) for name in ("n", "E", "delta"))
     relative = BOUNDS["cortes2019-relative"].theorem
-    c, Lam = relative.where.keys()
+    _c, Lam = relative.where.keys()
 
     def with_growth(theorem, log_growth, **numbers):
         expression = theorem.value
         for name, part in theorem.where.items():
             if name != Lam:
                 expression = expression.subs(name, part)
-        values = {n: Interval(numbers["n"]), E: Interval(Fraction(numbers["E"])), delta: Interval(Fraction(numbers["delta"]))}
+        values = {
+            n: Interval(numbers["n"]),
+            E: Interval(Fraction(numbers["E"])),
+            delta: Interval(Fraction(numbers["delta"])),
+        }
         return enclose(expression, values | {Lam: Interval(Fraction(log_growth))})
 
     assert agrees(with_growth(relative, "436.2747913", n=60_000, E="1/50", delta="1/100"), "0.06315032451")
@@ -162,7 +167,9 @@ def test_relative_deviation_and_hypergeometric_on_sauer_sums():
     (Lam,) = hypergeometric.where.keys()
     assert agrees(with_growth(hypergeometric, "70.06051885", n=1000, E="0", delta="1/20"), "0.08025")
     assert agrees(with_growth(hypergeometric, "70.06051885", n=1000, E="1/50", delta="1/20"), "0.13475")
-    assert agrees(with_growth(hypergeometric, "482.0952039", n=60_000, E="1/50", delta="1/100"), "0.04595000000")
+    assert agrees(
+        with_growth(hypergeometric, "482.0952039", n=60_000, E="1/50", delta="1/100"), "0.04595000000"
+    )
 
 
 def test_hypergeometric_is_exactly_one_at_its_saturation_threshold_and_not_below():
@@ -264,11 +271,11 @@ def test_spectral_cover_with_biases_follows_the_forward_recursion():
     s, b, beta, beta0 = (1.5, 0.7, 2.0), (3.0, 2.0, 1.0), (0.3, 0.1, 0.2), (0.05, 0.0, 0.4)
     rho, p = (1.0, 2.0, 1.0), (60, 40, 20)
     r, norms = x, []
-    for l in range(3):
+    for q in range(3):
         norms.append(r)
-        r = rho[l] * (s[l] * r + beta[l] + beta0[l])
-    lam = [rho[l] * math.prod(rho[j] * s[j] for j in range(l + 1, 3)) for l in range(3)]
-    Q = [lam[l] * (b[l] * norms[l] + beta[l]) * math.sqrt(n * math.log(2 * p[l])) for l in range(3)]
+        r = rho[q] * (s[q] * r + beta[q] + beta0[q])
+    lam = [rho[q] * math.prod(rho[j] * s[j] for j in range(q + 1, 3)) for q in range(3)]
+    Q = [lam[q] * (b[q] * norms[q] + beta[q]) * math.sqrt(n * math.log(2 * p[q])) for q in range(3)]
     expected = 2 / margin * sum(q ** (2 / 3) for q in Q) ** 1.5
     bases = {name: sympy.IndexedBase(name) for name in ("s", "b", "beta", "beta0")}
     expression = spectral_cover.complexity(
@@ -291,5 +298,5 @@ def test_spectral_example_with_all_grids_and_prices():
     theorem = BOUNDS["bartlett2017-spectral"].theorem
     values = exact_values(BOUNDS["bartlett2017-spectral"].example.values)
     parts = {name: value for name, _, value in theorem.enclose_where(values)}
-    assert agrees(parts[spectral_C], "53726.61473")
+    assert agrees(parts[bartlett2017_spectral.C], "53726.61473")
     assert agrees(theorem.enclose(values), "129.1854155")

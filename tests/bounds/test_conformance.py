@@ -49,7 +49,14 @@ def failed(bound):
 
 
 def test_a_dropped_constant_is_caught():
-    assert "example_agrees" in failed(wrong("mohri2018-rademacher", lambda v: v.subs(sympy.Symbol("Rad", nonnegative=True), 0) + sympy.Symbol("Rad", nonnegative=True)))
+    assert "example_agrees" in failed(
+        wrong(
+            "mohri2018-rademacher",
+            lambda v: (
+                v.subs(sympy.Symbol("Rad", nonnegative=True), 0) + sympy.Symbol("Rad", nonnegative=True)
+            ),
+        )
+    )
 
 
 def test_a_wrong_exponent_is_caught():
@@ -66,7 +73,9 @@ def test_a_wrong_sign_of_the_confidence_term_is_caught():
 
 def test_a_bound_below_its_training_error_is_caught():
     E = sympy.Symbol("E", positive=True)
-    assert "is_above_the_training_error" in failed(wrong("mohri2018-rademacher", lambda v: v - 5 * E - sympy.Symbol("Rad", nonnegative=True)*3))
+    assert "is_above_the_training_error" in failed(
+        wrong("mohri2018-rademacher", lambda v: v - 5 * E - sympy.Symbol("Rad", nonnegative=True) * 3)
+    )
 
 
 def test_binary_for_natural_logarithm_is_caught():
@@ -101,7 +110,9 @@ def test_every_check_has_a_bound_that_fails_it():
             citation=right.theorem.citation,
         ),
         symbols={s: m for s, m in right.symbols.items() if str(s) in ("E", "delta")},
-        example=Example({sympy.Symbol("E", positive=True): 0, sympy.Symbol("delta", positive=True): "1/20"}, "0.5"),
+        example=Example(
+            {sympy.Symbol("E", positive=True): 0, sympy.Symbol("delta", positive=True): "1/20"}, "0.5"
+        ),
     )
     records = check_bound(raising)
     assert {r.check for r in records if r.status == "failed"} >= {c.__name__ for c in CHECKS[:2]}

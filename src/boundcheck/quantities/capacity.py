@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ..interval import Interval
@@ -14,7 +15,9 @@ def tests_by_round(study: Study) -> Quantity:
     """T_r: the units of hidden layer r, and k - 1 comparisons of logits in the last round."""
     widths = study.chain().widths[1:]
     tests = [*widths[:-1], widths[-1] - 1]
-    return Quantity(value=tuple(map(Interval, tests)), evidence=Evidence.EXACT, method="counted from the layers")
+    return Quantity(
+        value=tuple(map(Interval, tests)), evidence=Evidence.EXACT, method="counted from the layers"
+    )
 
 
 @measurement("parameters that the tests up to each round depend on", whole=True)
@@ -27,7 +30,9 @@ def parameters_by_round(study: Study) -> Quantity:
     for a in study.chain().affine:
         total += a.matrix.size + (a.matrix.shape[0] if a.has_bias else 0)
         counts.append(total)
-    return Quantity(value=tuple(map(Interval, counts)), evidence=Evidence.EXACT, method="counted from the layers")
+    return Quantity(
+        value=tuple(map(Interval, counts)), evidence=Evidence.EXACT, method="counted from the layers"
+    )
 
 
 @measurement("points that the loss class surely shatters", whole=True)
@@ -39,13 +44,18 @@ def shattered_points(study: Study) -> Quantity:
     """
     chain = study.chain()
     if not all(a.free for a in chain.affine):
-        return Quantity(value=Interval(0), evidence=Evidence.EXACT, method="some matrix is not free: nothing claimed")
+        return Quantity(
+            value=Interval(0), evidence=Evidence.EXACT, method="some matrix is not free: nothing claimed"
+        )
     d, *hidden = chain.widths[:-1]
     if all(a.has_bias for a in chain.affine):
         count, how = shattered(d, hidden), "biases in every layer"
     else:
         # On points (x', 1) the first layer has biases, and one unit a layer can carry the constant on.
-        count, how = shattered(d - 1, [h - 1 for h in hidden]), "biases not used: one input and one unit a layer carry 1"
+        count, how = (
+            shattered(d - 1, [h - 1 for h in hidden]),
+            "biases not used: one input and one unit a layer carry 1",
+        )
     return Quantity(value=Interval(count), evidence=Evidence.EXACT, method=f"explicit constructions, {how}")
 
 
@@ -62,7 +72,7 @@ def shattered(d: int, hidden: Sequence[int]) -> int:
         counts.append(sum(hidden))
     elif depth >= 3 and min(hidden[1:-1]) >= 2:
         counts.append(sum(hidden) - 2 * (depth - 2))
-    counts += [2 * ((a + 1) // 2) * ((b + 1) // 2) for a, b in zip(hidden, hidden[1:], strict=False)]
+    counts += [2 * ((a + 1) // 2) * ((b + 1) // 2) for a, b in itertools.pairwise(hidden)]
     rank = d
     for width in hidden:
         counts.append(2 * rank * (width // 3))

@@ -36,7 +36,9 @@ def parameters(study: Study) -> Quantity:
 def parameter_bits(study: Study) -> Quantity:
     """B: every parameter at its stored width, whatever its value."""
     bits = study.run.parameter_bits
-    return Quantity(value=Interval(bits), evidence=Evidence.EXACT, method="parameters times their stored width")
+    return Quantity(
+        value=Interval(bits), evidence=Evidence.EXACT, method="parameters times their stored width"
+    )
 
 
 def _rate(margins: Margins, which: str) -> Quantity:

@@ -71,8 +71,7 @@ class Margins:
     def _ramp(self, margins: Float[np.ndarray, " n"], gamma: float, direction: int) -> Interval:
         """The mean, moved outward by its rounding: 2u an example (one quotient, one difference), gam(n) for the sum."""
         if gamma <= 0:
-            mean = Interval(int(np.count_nonzero(margins <= 0))) / self.size
-            return mean
+            return Interval(int(np.count_nonzero(margins <= 0))) / self.size
         with np.errstate(over="ignore"):
             losses = np.clip(1 - margins / gamma, 0, 1)
         mean = float(losses.mean())
@@ -123,7 +122,9 @@ def program_margins(
         logits = np.asarray(predict(inputs), np.float64)
         margin, _ = margin_ends(logits, np.zeros_like(logits), labels)
         correct = logits.argmax(axis=1) == labels
-        margin = np.where(correct, np.maximum(margin, np.finfo(float).tiny), np.minimum(margin, -np.finfo(float).tiny))
+        margin = np.where(
+            correct, np.maximum(margin, np.finfo(float).tiny), np.minimum(margin, -np.finfo(float).tiny)
+        )
         ends.append(margin)
         advance(len(labels))
     margins = np.concatenate(ends)

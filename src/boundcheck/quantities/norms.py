@@ -85,7 +85,9 @@ def row_norm_sums_from_initial(study: Study) -> Quantity:
 @measurement("l1 norm of each bias")
 def bias_l1_norms(study: Study) -> Quantity:
     """|b_l|_1; 0 for a layer without bias."""
-    return _layers(study, lambda a: a.bias_norm(1) if a.has_bias else Interval(0), "float64 sum with its rounding")
+    return _layers(
+        study, lambda a: a.bias_norm(1) if a.has_bias else Interval(0), "float64 sum with its rounding"
+    )
 
 
 @measurement("l1 norm of each bias minus its initialization")

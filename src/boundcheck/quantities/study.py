@@ -90,7 +90,9 @@ class Study:
         """Margins over the test examples with the labels of the data set."""
         if "clean" not in self._margins:
             same = self.run.spec is None or not self.run.spec.randomized
-            self._margins["clean"] = self.margins("test") if same else self._cached_margins("test", clean=True)
+            self._margins["clean"] = (
+                self.margins("test") if same else self._cached_margins("test", clean=True)
+            )
         return self._margins["clean"]
 
     def _cached_margins(self, split: str, *, clean: bool) -> Margins:

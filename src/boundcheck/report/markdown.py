@@ -81,7 +81,16 @@ def _overview(report: Report) -> Iterator[str]:
             )
         )
     yield table(
-        ("run", "labels", "examples", "parameters", "training error", "test error", "gap", "error on clean test labels"),
+        (
+            "run",
+            "labels",
+            "examples",
+            "parameters",
+            "training error",
+            "test error",
+            "gap",
+            "error on clean test labels",
+        ),
         rows,
         "llrrrrrr",
     )
@@ -235,7 +244,9 @@ def _outcome(run: Judged, b: Mapping[str, Any]) -> str:
     moves = sorted(b["elasticities"].items(), key=lambda item: -abs(item[1]))
     shown = [f"{_symbol_tex(b, s)} {slope:+.2g}" for s, slope in moves if abs(slope) >= 0.005][:6]
     if shown:
-        lines.append("Elasticities (per cent of the bound for one per cent of the symbol): " + ", ".join(shown) + ".")
+        lines.append(
+            "Elasticities (per cent of the bound for one per cent of the symbol): " + ", ".join(shown) + "."
+        )
     lines.append(_needed(b, run))
     return "\n".join(lines)
 
@@ -293,7 +304,8 @@ def _assumptions(valued: Sequence[tuple[Judged, Mapping[str, Any]]]) -> str:
             f"{states[0]['status']}: {escape(states[0]['reason'])}"
             if same
             else "; ".join(
-                f"{escape(run.name)} {s['status']}: {escape(s['reason'])}" for (run, _), s in zip(valued, states, strict=True)
+                f"{escape(run.name)} {s['status']}: {escape(s['reason'])}"
+                for (run, _), s in zip(valued, states, strict=True)
             )
         )
         rows.append((escape(assumption["statement"]), evidence))
@@ -311,7 +323,9 @@ def _confidence(report: Report) -> Iterator[str]:
     for run in report.runs:
         rows = [(escape(entry["spent_on"]), f"{entry['delta']:g}") for entry in run.evaluation["confidence"]]
         judged = sum(b["value"] is not None for b in run.evaluation["bounds"])
-        spent = sum(entry["delta"] for entry in run.evaluation["confidence"] if "quoting" not in entry["spent_on"])
+        spent = sum(
+            entry["delta"] for entry in run.evaluation["confidence"] if "quoting" not in entry["spent_on"]
+        )
         yield (
             f"**{escape(run.name)}**: {judged} comparisons; the shares sum to {spent:.3g}, which bounds the probability that any of "
             "them fails."
@@ -321,11 +335,16 @@ def _confidence(report: Report) -> Iterator[str]:
 
 def _plugins(report: Report) -> Iterator[str]:
     failed = {
-        b["id"]: b["reasons"] for run in report.runs for b in run.evaluation["bounds"] if b["verdict"] == "failed"
+        b["id"]: b["reasons"]
+        for run in report.runs
+        for b in run.evaluation["bounds"]
+        if b["verdict"] == "failed"
     }
     if failed:
         yield "## Plugins that failed"
-        yield "\n".join(f"- `{escape(name)}`: {escape('; '.join(reasons))}" for name, reasons in sorted(failed.items()))
+        yield "\n".join(
+            f"- `{escape(name)}`: {escape('; '.join(reasons))}" for name, reasons in sorted(failed.items())
+        )
 
 
 def _references(report: Report) -> str:

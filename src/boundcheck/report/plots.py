@@ -52,7 +52,9 @@ def ladder(report: Report) -> Figure:
     with mpl.rc_context(STYLE):
         columns = min(2, len(report.runs))
         rows = math.ceil(len(report.runs) / columns)
-        figure = Figure(figsize=(2.6 + 4.2 * columns, 0.9 + rows * (1.0 + 0.30 * len(ids))), layout="constrained")
+        figure = Figure(
+            figsize=(2.6 + 4.2 * columns, 0.9 + rows * (1.0 + 0.30 * len(ids))), layout="constrained"
+        )
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         low, high = _limits(report)
         for run, ax in zip(report.runs, axes.flat, strict=False):
@@ -115,7 +117,15 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float, high: float)
     c = colour(b["family"])
     v = b["value"]
     if v is None:
-        ax.text(low + 0.02 * (high - low), y, b["verdict"], color="0.45", va="center", fontsize=7.5, style="italic")
+        ax.text(
+            low + 0.02 * (high - low),
+            y,
+            b["verdict"],
+            color="0.45",
+            va="center",
+            fontsize=7.5,
+            style="italic",
+        )
         return
     left, right = (max(low, v[key] if v[key] is not None else low) for key in ("log10_lo", "log10_hi"))
     ax.plot([left, right], [y, y], color=c, lw=5, alpha=0.45, solid_capstyle="butt", zorder=3)

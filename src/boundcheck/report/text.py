@@ -40,7 +40,9 @@ def value(v: Mapping[str, Any] | None) -> str:
         return "–"
     below = v.get("log10_below_one")
     if below is not None and below < -4:
-        return f"1 − {_scientific(below).replace('1.0·', '')}" if below > -15 else f"1 − {power(round(below))}"
+        return (
+            f"1 − {_scientific(below).replace('1.0·', '')}" if below > -15 else f"1 − {power(round(below))}"
+        )
     low, high = digits(v["lo"], v["log10_lo"]), digits(v["hi"], v["log10_hi"])
     return low if low == high else f"{low} to {high}"
 
