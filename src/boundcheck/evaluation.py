@@ -525,6 +525,8 @@ class Instance:
             except ArithmeticError:
                 return False
 
+        if not any(enough(x) for x in (60, ORDERS_OF_N)):
+            return None
         known = next((k for k, x in enumerate(DECADES) if enough(x)), None)
         if known is None:
             return None

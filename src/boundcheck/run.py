@@ -24,7 +24,7 @@ from jaxtyping import Int
 
 from . import storage, weights
 from .data import DATASETS, Dataset, draw_labels, load_dataset, prepare
-from .errors import NetworkError, RunError
+from .errors import BoundcheckError, NetworkError, RunError
 from .experiment import ASSUMPTIONS, RunSpec
 from .models import build, split
 from .network import Network, trace
@@ -323,7 +323,7 @@ def load(directory: str | Path) -> Run:
         digests["data"] = str(record["data"]["digest"])
     except RunError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, BoundcheckError) as error:
         detail = str(error).splitlines()[0]
         raise RunError(
             f"{directory / 'run.json'} is not the record of a run ({type(error).__name__}: {detail}); train the run again."

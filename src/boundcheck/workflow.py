@@ -28,16 +28,18 @@ from .training import EpochRecord, fit
 
 
 class Bars:
-    """Progress bars on standard error, one a task, gone when done."""
+    """Progress bars on standard error, one a task, gone when done; nothing where nobody watches a terminal."""
 
     def __init__(self) -> None:
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
 

@@ -132,31 +132,33 @@ def test_an_epoch_is_the_loop_one_would_write(optimizer: Literal["sgd", "adam"],
     key_initial, key_order = jax.random.split(jax.random.key(3))
     f, params = split(build(SPEC, (8, 8, 1), 10, key_initial))
 
-    @jax.jit
-    @jax.grad
-    def gradient_of(params, x, y):
+    def loss(params, x, y):
         logits = jax.vmap(f, in_axes=(None, 0))(params, x)
         return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(y)), y])
 
-    first = second = jax.tree.map(jnp.zeros_like, params)
-    step = 0
+    @jax.jit
+    def sgd(params, m, v, x, y, rate, t):
+        m = jax.tree.map(lambda m, g: 0.9 * m + g, m, jax.grad(loss)(params, x, y))
+        return jax.tree.map(lambda w, m: w - rate * m, params, m), m, v
+
+    @jax.jit
+    def adam(params, m, v, x, y, rate, t):
+        g = jax.grad(loss)(params, x, y)
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        c, d = 1 - 0.9**t, 1 - 0.999**t
+        step = jax.tree.map(lambda m, v: m / c / (jnp.sqrt(v / d) + 1e-8), m, v)
+        return jax.tree.map(lambda w, u: w - rate * u, params, step), m, v
+
+    m = v = jax.tree.map(jnp.zeros_like, params)
+    t = np.float32(0)
     for epoch in (1, 2):
         rate = np.float32(0.01 * 0.5 ** (epoch - 1))
-        order = jax.random.permutation(jax.random.fold_in(key_order, epoch), n)
+        order = np.asarray(jax.random.permutation(jax.random.fold_in(key_order, epoch), n))
         for start in range(0, n, batch):
-            rows, step = np.asarray(order[start : start + batch]), step + 1
-            gradient = gradient_of(params, inputs[rows], labels[rows])
-            if optimizer == "sgd":
-                first = jax.tree.map(lambda m, g: np.float32(0.9) * m + g, first, gradient)
-                update = first
-            else:
-                first = jax.tree.map(lambda m, g: np.float32(0.9) * m + np.float32(0.1) * g, first, gradient)
-                second = jax.tree.map(
-                    lambda v, g: np.float32(0.999) * v + np.float32(0.001) * g * g, second, gradient
-                )
-                c, d = np.float32(1 - 0.9**step), np.float32(1 - 0.999**step)
-                update = jax.tree.map(lambda m, v, c=c, d=d: m / c / (jnp.sqrt(v / d) + 1e-8), first, second)
-            params = jax.tree.map(lambda w, u, rate=rate: w - rate * u, params, update)
+            rows, t = order[start : start + batch], t + np.float32(1)
+            step = sgd if optimizer == "sgd" else adam
+            params, m, v = step(params, m, v, inputs[rows], labels[rows], rate, t)
     result = train(recipe, seed=3, n=n)
     for a, b in zip(jax.tree.leaves(result.params), jax.tree.leaves(params), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)

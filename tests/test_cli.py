@@ -1,0 +1,167 @@
+"""The command line from end to end: what it prints, what it writes, and how it refuses."""
+
+import json
+
+import pytest
+
+from boundcheck.cli import main
+
+TINY = """# Does a small network memorize?
+[defaults]
+dataset = "digits"
+model = {{ name = "mlp", hidden = [24], bias = false }}
+recipe = {{ optimizer = "sgd", learning_rate = 0.1, momentum = 0.9, epochs = 4 }}
+rademacher = {{ draws = 1, epochs = 2 }}
+assume = ["iid", "fixed-in-advance", "fresh-test-set"]
+[[run]]
+name = "a{0}"
+[[run]]
+name = "b{0}"
+labels = "random"
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.toml").write_text(TINY.format(""))
+    assert run("train", str(folder / "tiny.toml"), "--runs", str(folder / "runs")) == 0
+    for name in "ab":
+        assert run("evaluate", "--run", str(folder / "runs" / name)) == 0
+    return folder / "runs"
+
+
+def run(*arguments):
+    try:
+        main(arguments)
+    except SystemExit as exit:
+        return exit.code or 0
+    return 0
+
+
+def test_evaluate_prints_one_json_object(runs, capsys):
+    capsys.readouterr()
+    assert run("evaluate", "--run", str(runs / "a"), "--json") == 0
+    stored = json.loads(capsys.readouterr().out)
+    assert stored["run"] == "a"
+    assert stored["n"] == 1437
+    assert stored["parameters"] == 64 * 24 + 24 * 10
+    assert stored == json.loads((runs / "a" / "evaluation.json").read_text())
+
+
+def test_a_subset_is_printed_and_does_not_replace_what_is_stored(runs, capsys):
+    before = (runs / "a" / "evaluation.json").read_bytes()
+    capsys.readouterr()
+    assert run("evaluate", "--run", str(runs / "a"), "--bounds", "golowich-fro,clopper1934-test-set", "--json") == 0
+    assert {b["id"] for b in json.loads(capsys.readouterr().out)["bounds"]} == {
+        "golowich2018-frobenius",
+        "clopper1934-test-set",
+    }
+    assert (runs / "a" / "evaluation.json").read_bytes() == before
+
+
+def test_two_renderings_of_stored_runs_differ_in_no_byte(runs, tmp_path):
+    for output in ("one", "two"):
+        assert run("report", str(runs / "a"), str(runs / "b"), "-o", str(tmp_path / output), "--title", "t") == 0
+    first = {p.relative_to(tmp_path / "one"): p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()}
+    second = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
+    assert first.keys() == second.keys()
+    assert len(first) == 5
+    for path, content in first.items():
+        assert content.replace(b"/one", b"/two") == second[path], path
+
+
+def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
+    from boundcheck.data import definitions
+
+    def refuse(name):
+        raise AssertionError("the data set was loaded although every quantity is cached")
+
+    monkeypatch.setattr("boundcheck.run.load_dataset", refuse)
+    assert definitions is not None
+    assert run("evaluate", "--run", str(runs / "b")) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "absent.toml"), "absent.toml"),
+        (("evaluate", "--run", "absent"), "absent is not a directory"),
+        (("evaluate", "--run", "{a}", "--bounds", "golowich2018-frobenus"), "did you mean 'golowich2018-frobenius'"),
+        (("evaluate", "--run", "{a}", "--delta", "1.5"), "strictly between 0 and 1"),
+        (("evaluate", "--run", "{a}", "--bounds", ","), "names no bound"),
+        (("report", "{runs}", "-o", "{runs}/out"), "has no evaluation.json"),
+        (("bounds", "show", "vc-relativ"), "did you mean 'vc-relative'"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(runs, capsys, arguments, message):
+    filled = [a.format(a=runs / "a", runs=runs) for a in arguments]
+    capsys.readouterr()
+    assert run(*filled) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err
+
+
+def test_unknown_keys_in_an_experiment_name_the_nearest(tmp_path, capsys):
+    path = tmp_path / "wrong.toml"
+    path.write_text(TINY.format("x").replace("assume", "asume"))
+    assert run("train", str(path), "--runs", str(tmp_path / "runs")) == 2
+    error = capsys.readouterr().err
+    assert "asume" in error
+    assert "assume" in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_violated_or_failed_bound_is_exit_status_one(runs, monkeypatch, capsys):
+    from boundcheck import registry
+    from boundcheck.registry import Failure, Registry
+
+    good = registry.installed()
+    broken = Failure(name="broken", plugin="p 1", reason="ImportError: no", traceback="Traceback ...")
+    monkeypatch.setattr("boundcheck.evaluation.installed", lambda: Registry(good.bounds, good.plugins, (broken,)))
+    assert run("evaluate", "--run", str(runs / "b"), "--json") == 1
+    stored = json.loads(capsys.readouterr().out)
+    assert [b["verdict"] for b in stored["bounds"] if b["id"] == "broken"] == ["failed"]
+    assert len(stored["bounds"]) == len(good.bounds) + 1
+    (runs / "b" / "evaluation.json").write_text(json.dumps(stored_before(runs)))
+
+
+def stored_before(runs):
+    """What the run's evaluation was, without the broken plugin."""
+    stored = json.loads((runs / "b" / "evaluation.json").read_text())
+    stored["bounds"] = [b for b in stored["bounds"] if b["id"] != "broken"]
+    return stored
+
+
+@pytest.mark.parametrize("command", ["bounds", "models", "datasets"])
+def test_lists_are_json_too(command, capsys):
+    assert run(command, "--json") == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert len(entries) >= 3
+    if command == "bounds":
+        assert set(entries[0]) == {"id", "aliases", "kind", "family", "title", "guarantee", "object", "citation", "plugin"}
+    else:
+        assert all("name" in entry for entry in entries)
+    assert run(command) == 0
+
+
+def test_show_prints_statement_assumptions_and_source(capsys):
+    assert run("bounds", "show", "golowich-fro") == 0
+    text = capsys.readouterr().out
+    for part in ("error <=", "assumptions:", "Golowich", "Theorem 1", "docs/theory/golowich.md", "608.9080205"):
+        assert part in text
+
+
+def test_doctor_runs(capsys):
+    assert run("doctor") == 0
+    text = capsys.readouterr().out
+    assert "devices:" in text
+    assert "data set digits: 1,437" in text
+
+
+@pytest.mark.parametrize("command", ["", "demo", "train", "evaluate", "report", "bounds", "bounds show", "models", "datasets", "doctor"])
+def test_every_command_has_help(command, capsys):
+    assert run(*command.split(), "--help") == 0
+    assert "Usage" in capsys.readouterr().out
