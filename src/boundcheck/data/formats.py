@@ -9,10 +9,10 @@ first, each plane by rows.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zlib
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -22,7 +22,7 @@ from ..errors import DataError
 REMEDY = "Supply the file as its authors distribute it."
 
 
-def read_idx(file: BinaryIO, name: str, shape: tuple[int, ...]) -> UInt8[np.ndarray, "*shape"]:
+def read_idx(file: io.BufferedIOBase, name: str, shape: tuple[int, ...]) -> UInt8[np.ndarray, "*shape"]:
     """The unsigned bytes of a gzipped IDX file of exactly this shape; `name` is what errors call the file.
 
     Raises `DataError` for a file that is not gzip, is truncated, or holds another type, shape or number of
@@ -54,7 +54,7 @@ def read_idx(file: BinaryIO, name: str, shape: tuple[int, ...]) -> UInt8[np.ndar
 
 
 def read_cifar(
-    file: BinaryIO, name: str, records: int
+    file: io.BufferedIOBase, name: str, records: int
 ) -> tuple[UInt8[np.ndarray, "n 32 32 3"], UInt8[np.ndarray, " n"]]:
     """Images, channels last, and labels of a batch file of exactly this many records.
 

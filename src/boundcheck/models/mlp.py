@@ -8,20 +8,24 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+
+Numbers = Array | np.ndarray
+"""Stored weights and inputs are NumPy arrays until something is computed."""
 
 
 class Linear(eqx.Module):
     """x -> W x + b, float32. W_ij is drawn from N(0, gain/in), b is 0; without bias, b is None."""
 
-    weight: Float[Array, "out in"]
-    bias: Float[Array, " out"] | None
+    weight: Float[Numbers, "out in"]
+    bias: Float[Numbers, " out"] | None
 
     def __init__(self, n_in: int, n_out: int, *, bias: bool, gain: float, key: PRNGKeyArray) -> None:
         self.weight = jax.random.normal(key, (n_out, n_in), jnp.float32) * math.sqrt(gain / n_in)
         self.bias = jnp.zeros(n_out, jnp.float32) if bias else None
 
-    def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
+    def __call__(self, x: Float[Numbers, " in"]) -> Float[Numbers, " out"]:
         y = self.weight @ x
         return y if self.bias is None else y + self.bias
 
@@ -52,7 +56,7 @@ class MLP(eqx.Module):
             for n_in, n_out, gain, k in zip(widths[:-1], widths[1:], gains, keys, strict=True)
         )
 
-    def __call__(self, x: Float[Array, ...]) -> Float[Array, " classes"]:
+    def __call__(self, x: Float[Numbers, ...]) -> Float[Numbers, " classes"]:
         x = x.reshape(-1)
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -59,6 +59,18 @@ def count(log10: float | None) -> str:
     if log10 < 6:
         return f"{math.ceil(10**log10):,} examples".replace(",", " ")
     return f"{_scientific(log10)} examples"
+
+
+def columns(rows: Sequence[Sequence[str]], align: str) -> str:
+    """Rows as aligned columns of plain text; `align`: one of l, r a column."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(align))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if a == "r" else cell.ljust(width)
+            for cell, width, a in zip(row, widths, align, strict=True)
+        ).rstrip()
+        for row in rows
+    )
 
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$])")

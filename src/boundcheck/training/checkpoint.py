@@ -30,7 +30,7 @@ class Resumed(NamedTuple):
     """What a checkpoint holds: a pytree of NumPy arrays, and a row of numbers an epoch."""
 
     tree: Any
-    history: tuple[tuple[float, ...], ...]
+    history: tuple[tuple[int | float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Checkpoint:
     folder: Path | None
     identity: dict[str, Any]
 
-    def write(self, tree: Any, history: tuple[tuple[float, ...], ...]) -> None:
+    def write(self, tree: Any, history: tuple[tuple[int | float, ...], ...]) -> None:
         """Replace the state, in one step."""
         if self.folder is not None:
             record = {"schema": _SCHEMA, "identity": self.identity, "history": history}

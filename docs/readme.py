@@ -1,0 +1,85 @@
+"""Fill the outputs in README.md with what the program prints: `python docs/readme.py`. A test holds them to it.
+
+A marker `<!-- output: NAME -->` is followed by the output of NAME. `demo` trains two networks and takes a minute; it is
+read from the committed run instead when `--no-demo` is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+from pathlib import Path
+
+from boundcheck.cli import main
+from boundcheck.registry import installed
+from boundcheck.report.markdown import table
+from boundcheck.report.text import escape
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+
+def printed(*arguments: str) -> str:
+    """What a command prints on standard output."""
+    buffer = io.StringIO()
+    with contextlib.redirect_stdout(buffer), contextlib.suppress(SystemExit):
+        main(arguments)
+    return buffer.getvalue()
+
+
+def python_output(text: str) -> str:
+    """What the README's example prints."""
+    (code,) = re.findall(r"<!-- example: python -->\n```python\n(.*?)```", text, re.DOTALL)
+    buffer = io.StringIO()
+    with contextlib.redirect_stdout(buffer):
+        exec(compile(code, "README.md", "exec"), {})
+    return block(buffer.getvalue())
+
+
+def bounds_output() -> str:
+    """The table of bounds."""
+    rows = []
+    for b in installed().bounds.values():
+        c = b.theorem.citation
+        number = f", {c.theorem}" if c.theorem else ""
+        rows.append(
+            (
+                f"`{b.id}`",
+                escape(b.title),
+                f"{escape(c.reference.key)}{number}",
+                f"[derivation]({c.derivation})",
+            )
+        )
+    return table(("id", "bound", "source", "proof"), rows)
+
+
+def block(text: str) -> str:
+    """A fenced block without trailing spaces."""
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return f"```text\n{lines}\n```"
+
+
+def section(text: str, name: str) -> str:
+    """The present output of a marker."""
+    match = re.search(_pattern(name), text, re.DOTALL)
+    return "" if match is None else match.group(2).strip()
+
+
+def _pattern(name: str) -> str:
+    return rf"(<!-- output: {name} -->\n\n)((?:```text\n.*?```|(?:\|[^\n]*\n?)+|))"
+
+
+def fill(text: str, name: str, output: str) -> str:
+    """The text with the output of a marker replaced."""
+    return re.sub(_pattern(name), lambda m: m.group(1) + output, text, count=1, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    readme = README.read_text()
+    readme = fill(readme, "python", python_output(readme))
+    readme = fill(readme, "bounds", bounds_output())
+    if "--no-demo" not in sys.argv:
+        readme = fill(readme, "demo", block(printed("demo")))
+    README.write_text(readme)
