@@ -1,6 +1,6 @@
 """Bartlett, Foster and Telgarsky 2017: spectral norms and (2,1) norms, reference matrices the initial ones; all norms and margins at once."""
 
-from sympy import log, sqrt, symbols
+from sympy import log, sqrt
 
 from boundcheck import Bound, Citation, Example, Theorem
 from boundcheck import assumptions as a
@@ -8,9 +8,26 @@ from boundcheck import quantities as q
 from boundcheck.functions import Dudley
 
 from .references import BARTLETT_2017
-from .spectral_cover import B, L, R, b, beta, beta0, cover, delta, gamma, n, p, price, rho, s, x
-
-C, Pi = symbols("C Pi", positive=True)
+from .spectral_cover import (
+    B,
+    C,
+    L,
+    Pi,
+    R,
+    b,
+    beta,
+    beta0,
+    complexity,
+    delta,
+    gamma,
+    j,
+    n,
+    p,
+    rho,
+    s,
+    stratification,
+    x,
+)
 
 bound = Bound(
     id="bartlett2017-spectral-initial",
@@ -19,7 +36,7 @@ bound = Bound(
     family="margin",
     theorem=Theorem(
         value=R + 2 * Dudley(C, n) + 3 * sqrt((log(2 / delta) + Pi) / (2 * n)),
-        where={C: cover, Pi: price},
+        where={**complexity(beta0[j]), **stratification},
         assumptions=(a.iid, a.fixed_in_advance, a.chain, a.recorded_initialization),
         citation=Citation(BARTLETT_2017, theorem="Theorem 3.3", derivation="docs/theory/spectral-cover.md"),
     ),

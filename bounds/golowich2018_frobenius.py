@@ -1,18 +1,18 @@
 """Golowich, Rakhlin and Shamir 2018: Frobenius norms, square root of the depth; k classes, all norms and margins at once."""
 
-from sympy import IndexedBase, Product, log, sqrt, symbols
+from sympy import Product, log, sqrt, symbols
 
 from boundcheck import Bound, Citation, Example, Theorem
 from boundcheck import assumptions as a
 from boundcheck import quantities as q
-from boundcheck.functions import grid_price, grid_up
+from boundcheck.functions import families, grid_price, grid_up
 
 from .references import GOLOWICH_2018
 
 n, k, delta, gamma, R, x, w = symbols("n k delta gamma R x w", positive=True)
 L = symbols("L", integer=True, positive=True)
 i = symbols("i", integer=True, positive=True)
-F = IndexedBase("F", nonnegative=True)
+(F,) = families("F")
 c, tau = symbols("c tau", positive=True)
 
 bound = Bound(

@@ -5,14 +5,14 @@ docs/theory/growth-function.md). Lower end: as many points as the class surely s
 """
 
 import sympy
-from sympy import IndexedBase, LessThan, Min, Piecewise, Sum, log, symbols
+from sympy import LessThan, Min, Piecewise, Sum, log, symbols
 
 from boundcheck import quantities as q
-from boundcheck.functions import Between
+from boundcheck.functions import Between, families
 
 L = symbols("L", integer=True, positive=True)
 d = symbols("d_0", integer=True, nonnegative=True)
-T, V = IndexedBase("T", positive=True), IndexedBase("V", positive=True)
+T, V = families("T V")
 r = symbols("r", integer=True, positive=True)
 
 symbols_of_growth = {

@@ -52,7 +52,10 @@ def test_evaluate_prints_one_json_object(runs, capsys):
 def test_a_subset_is_printed_and_does_not_replace_what_is_stored(runs, capsys):
     before = (runs / "a" / "evaluation.json").read_bytes()
     capsys.readouterr()
-    assert run("evaluate", "--run", str(runs / "a"), "--bounds", "golowich-fro,clopper1934-test-set", "--json") == 0
+    assert (
+        run("evaluate", "--run", str(runs / "a"), "--bounds", "golowich-fro,clopper1934-test-set", "--json")
+        == 0
+    )
     assert {b["id"] for b in json.loads(capsys.readouterr().out)["bounds"]} == {
         "golowich2018-frobenius",
         "clopper1934-test-set",
@@ -62,9 +65,15 @@ def test_a_subset_is_printed_and_does_not_replace_what_is_stored(runs, capsys):
 
 def test_two_renderings_of_stored_runs_differ_in_no_byte(runs, tmp_path):
     for output in ("one", "two"):
-        assert run("report", str(runs / "a"), str(runs / "b"), "-o", str(tmp_path / output), "--title", "t") == 0
-    first = {p.relative_to(tmp_path / "one"): p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()}
-    second = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
+        assert (
+            run("report", str(runs / "a"), str(runs / "b"), "-o", str(tmp_path / output), "--title", "t") == 0
+        )
+    first = {
+        p.relative_to(tmp_path / "one"): p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()
+    }
+    second = {
+        p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()
+    }
     assert first.keys() == second.keys()
     assert len(first) == 5
     for path, content in first.items():
@@ -87,7 +96,10 @@ def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
     [
         (("train", "absent.toml"), "absent.toml"),
         (("evaluate", "--run", "absent"), "absent is not a directory"),
-        (("evaluate", "--run", "{a}", "--bounds", "golowich2018-frobenus"), "did you mean 'golowich2018-frobenius'"),
+        (
+            ("evaluate", "--run", "{a}", "--bounds", "golowich2018-frobenus"),
+            "did you mean 'golowich2018-frobenius'",
+        ),
         (("evaluate", "--run", "{a}", "--delta", "1.5"), "strictly between 0 and 1"),
         (("evaluate", "--run", "{a}", "--bounds", ","), "names no bound"),
         (("report", "{runs}", "-o", "{runs}/out"), "has no evaluation.json"),
@@ -120,7 +132,9 @@ def test_a_violated_or_failed_bound_is_exit_status_one(runs, monkeypatch, capsys
 
     good = registry.installed()
     broken = Failure(name="broken", plugin="p 1", reason="ImportError: no", traceback="Traceback ...")
-    monkeypatch.setattr("boundcheck.evaluation.installed", lambda: Registry(good.bounds, good.plugins, (broken,)))
+    monkeypatch.setattr(
+        "boundcheck.evaluation.installed", lambda: Registry(good.bounds, good.plugins, (broken,))
+    )
     assert run("evaluate", "--run", str(runs / "b"), "--json") == 1
     stored = json.loads(capsys.readouterr().out)
     assert [b["verdict"] for b in stored["bounds"] if b["id"] == "broken"] == ["failed"]
@@ -141,7 +155,17 @@ def test_lists_are_json_too(command, capsys):
     entries = json.loads(capsys.readouterr().out)
     assert len(entries) >= 3
     if command == "bounds":
-        assert set(entries[0]) == {"id", "aliases", "kind", "family", "title", "guarantee", "object", "citation", "plugin"}
+        assert set(entries[0]) == {
+            "id",
+            "aliases",
+            "kind",
+            "family",
+            "title",
+            "guarantee",
+            "object",
+            "citation",
+            "plugin",
+        }
     else:
         assert all("name" in entry for entry in entries)
     assert run(command) == 0
@@ -150,7 +174,14 @@ def test_lists_are_json_too(command, capsys):
 def test_show_prints_statement_assumptions_and_source(capsys):
     assert run("bounds", "show", "golowich-fro") == 0
     text = capsys.readouterr().out
-    for part in ("error <=", "assumptions:", "Golowich", "Theorem 1", "docs/theory/golowich.md", "608.9080205"):
+    for part in (
+        "error <=",
+        "assumptions:",
+        "Golowich",
+        "Theorem 1",
+        "docs/theory/golowich.md",
+        "608.9080205",
+    ):
         assert part in text
 
 
@@ -161,7 +192,10 @@ def test_doctor_runs(capsys):
     assert "data set digits: 1,437" in text
 
 
-@pytest.mark.parametrize("command", ["", "demo", "train", "evaluate", "report", "bounds", "bounds show", "models", "datasets", "doctor"])
+@pytest.mark.parametrize(
+    "command",
+    ["", "demo", "train", "evaluate", "report", "bounds", "bounds show", "models", "datasets", "doctor"],
+)
 def test_every_command_has_help(command, capsys):
     assert run(*command.split(), "--help") == 0
     assert "Usage" in capsys.readouterr().out

@@ -35,7 +35,9 @@ def test_every_bound_speaks_on_a_run_from_arrays(small_run):
 
 
 def test_the_occam_value_is_the_one_computed_by_hand(small_run):
-    outcome = by_id(bc.evaluate(small_run, bounds=["blumer1987-realizable-linear"]))["blumer1987-realizable-linear"]
+    outcome = by_id(bc.evaluate(small_run, bounds=["blumer1987-realizable-linear"]))[
+        "blumer1987-realizable-linear"
+    ]
     bits = 32 * (12 * 5 + 3 * 12)
     assert float(outcome.value.lo) == pytest.approx((bits * np.log(2) + np.log(20)) / 300, rel=1e-14)
 
@@ -133,7 +135,10 @@ def test_a_false_theorem_is_violated(small_run):
         assume=ASSERTED,
     )
     false = dataclasses.replace(
-        right, id="false2024-claim", aliases=(), theorem=dataclasses.replace(right.theorem, value=right.theorem.value / 100)
+        right,
+        id="false2024-claim",
+        aliases=(),
+        theorem=dataclasses.replace(right.theorem, value=right.theorem.value / 100),
     )
     outcome = bc.evaluate(flipped, bounds=[false]).outcomes[0]
     assert outcome.verdict is Verdict.VIOLATED
@@ -143,7 +148,9 @@ def test_a_false_theorem_is_violated(small_run):
 def instance(run, identifier):
     bound = installed().bounds[identifier]
     study = Study(run, Fraction(1, 20))
-    return Instance(bound, {s: study.measure(m) for s, m in bound.symbols.items() if m.role == "measured"}, study)
+    return Instance(
+        bound, {s: study.measure(m) for s, m in bound.symbols.items() if m.role == "measured"}, study
+    )
 
 
 @pytest.mark.parametrize("identifier", ["golowich2018-frobenius", "bartlett2017-spectral"])
@@ -170,7 +177,9 @@ def test_elasticities_are_octave_averages_of_the_symbolic_ones(small_run):
     """log2 f(sqrt2 x)/f(x/sqrt2) is the mean of x f'/f over the octave, which SymPy integrates."""
     whole = instance(small_run, "langford2005-occam-hoeffding")
     theorem = whole.bound.theorem
-    values = {s: sympy.Float(str(v.midpoint().str(30, radius=False)), 30) for s, v in whole.values(None).items()}
+    values = {
+        s: sympy.Float(str(v.midpoint().str(30, radius=False)), 30) for s, v in whole.values(None).items()
+    }
     for name in ("n", "B"):
         symbol = next(s for s in whole.bound.symbols if str(s) == name)
         f = theorem.closed_form.subs({s: v for s, v in values.items() if s != symbol})
@@ -196,7 +205,16 @@ def test_the_json_has_the_promised_keys_and_is_json(small_run):
     assert {"run", "n", "classes", "parameters", "delta", "observed", "bounds", "confidence"} <= set(stored)
     assert {"train_error", "test_error", "test_error_interval", "clean_test_error"} <= set(stored["observed"])
     for b in stored["bounds"]:
-        assert {"id", "family", "verdict", "value", "reasons", "symbols", "elasticities", "sample_size_needed"} <= set(b)
+        assert {
+            "id",
+            "family",
+            "verdict",
+            "value",
+            "reasons",
+            "symbols",
+            "elasticities",
+            "sample_size_needed",
+        } <= set(b)
         if b["value"] is not None:
             assert set(b["value"]) == {"lo", "hi", "log10_lo", "log10_hi", "log10_below_one"}
             for symbol in b["symbols"].values():

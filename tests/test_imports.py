@@ -58,11 +58,12 @@ def imported(name, path):
 
 
 def test_imports_point_one_way():
-    wrong = []
-    for name, path in modules():
-        for target in imported(name, path):
-            if target and target[0] != name[0] and HEIGHT[target[0]] >= HEIGHT[name[0]]:
-                wrong.append(f"{'.'.join(name)} imports {'.'.join(target)}")
+    wrong = [
+        f"{'.'.join(name)} imports {'.'.join(target)}"
+        for name, path in modules()
+        for target in imported(name, path)
+        if target and target[0] != name[0] and HEIGHT[target[0]] >= HEIGHT[name[0]]
+    ]
     assert wrong == []
 
 
@@ -75,7 +76,9 @@ def test_only_one_file_touches_jax_internals():
     offenders = {
         path.relative_to(PACKAGE).as_posix()
         for _, path in modules()
-        if "jax.extend" in path.read_text() or "jax.core" in path.read_text() or "jax._src" in path.read_text()
+        if "jax.extend" in path.read_text()
+        or "jax.core" in path.read_text()
+        or "jax._src" in path.read_text()
     }
     assert offenders <= {"network/jaxpr.py"}
 
@@ -119,7 +122,12 @@ def test_the_public_names_are_these():
 
 
 def test_no_file_names_a_machine_or_a_package_index():
-    for path in [*ROOT.glob("*"), *(ROOT / "src").rglob("*.py"), *(ROOT / "experiments").glob("*"), *(ROOT / "docs").rglob("*.md")]:
+    for path in [
+        *ROOT.glob("*"),
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "experiments").glob("*"),
+        *(ROOT / "docs").rglob("*.md"),
+    ]:
         if path.is_file() and path.suffix in (".py", ".md", ".toml", ".txt", ".cff", ".yaml", ""):
             text = path.read_text(errors="ignore")
             assert "/simple/" not in text

@@ -34,6 +34,8 @@ def test_two_bounds_of_one_name_are_an_error():
 def test_aliases_find_the_bound_and_unknown_ids_suggest_the_nearest():
     registry = installed()
     assert registry.find("golowich-fro").id == "golowich2018-frobenius"
-    assert [b.id for b in registry.select(["golowich-fro", "golowich2018-frobenius"])] == ["golowich2018-frobenius"]
+    assert [b.id for b in registry.select(["golowich-fro", "golowich2018-frobenius"])] == [
+        "golowich2018-frobenius"
+    ]
     with pytest.raises(UnknownNameError, match="did you mean 'golowich2018-frobenius'"):
         registry.find("golowich2018-frobenus")

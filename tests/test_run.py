@@ -49,7 +49,12 @@ def test_a_run_comes_back_as_it_was_written(stored):
     assert run.parameter_bits == 32 * run.parameters
     assert not run.interpolated
     assert len(run.history) == 2
-    assert sorted(p.name for p in stored.iterdir()) == ["history.csv", "init.safetensors", "run.json", "weights.safetensors"]
+    assert sorted(p.name for p in stored.iterdir()) == [
+        "history.csv",
+        "init.safetensors",
+        "run.json",
+        "weights.safetensors",
+    ]
 
 
 def test_training_again_changes_no_byte(stored, tmp_path):

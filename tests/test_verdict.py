@@ -13,7 +13,9 @@ REFUTED = ("c", Resolution(status="refuted", reason="layer 3 has a bias"))
 
 
 def verdict(value, *, floor=None, observed=(0.05, 0.07), classes=10, resolutions=(PROVEN,)):
-    return judge(value, floor=floor, observed=Interval(*observed), classes=classes, resolutions=list(resolutions))
+    return judge(
+        value, floor=floor, observed=Interval(*observed), classes=classes, resolutions=list(resolutions)
+    )
 
 
 @pytest.mark.parametrize(

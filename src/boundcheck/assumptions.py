@@ -14,7 +14,7 @@ from .theorem import Assumption, Check, Resolution
 def _asserted(name: str, otherwise: str) -> Check:
     def check(study: Study) -> Resolution:
         if name in study.run.assume:
-            return Resolution(status="asserted", reason=f"asserted by the experiment (`{name}`)")
+            return Resolution(status="asserted", reason=f"by the experimenter, as {name}")
         return Resolution(
             status="undecided", reason=f'{otherwise} Assert it with `assume = ["{name}"]` if it holds.'
         )

@@ -30,7 +30,7 @@ class Example:
     decimals; every printed digit is checked.
     """
 
-    values: Mapping[sympy.Basic, Any]
+    values: Mapping[Any, Any]
     value: str
 
 
@@ -50,7 +50,7 @@ class Bound:
     title: str
     family: Family
     theorem: Theorem
-    symbols: Mapping[sympy.Basic, Measurement]
+    symbols: Mapping[Any, Measurement]
     example: Example
     aliases: tuple[str, ...] = ()
     object: Object = "det"
@@ -87,9 +87,9 @@ class Bound:
         return self.theorem.enclose(exact_values(self.example.values))
 
 
-def exact_values(values: Mapping[sympy.Basic, Any]) -> dict[sympy.Expr, Any]:
+def exact_values(values: Mapping[Any, Any]) -> dict[Any, Any]:
     """The exact numbers of an example as intervals (a tuple of them for a family)."""
-    return {symbol: _exact(value) for symbol, value in values.items()}  # type: ignore[misc]
+    return {symbol: _exact(value) for symbol, value in values.items()}
 
 
 def _exact(value: Any) -> Interval | tuple[Interval, ...]:

@@ -48,7 +48,9 @@ def demo(
     with resources.as_file(resources.files("boundcheck.experiments") / "quickstart.toml") as path:
         experiment = load_experiment(path)
     with Bars() as bars:
-        directories = [workflow.train(spec, runs, bars).directory for spec in experiment.runs]
+        for spec in experiment.runs:
+            workflow.train(spec, runs, bars)
+        directories = [runs / spec.name for spec in experiment.runs]
         evaluations = [workflow.judge(directory, delta=delta, progress=bars) for directory in directories]
     report = workflow.report(
         directories,

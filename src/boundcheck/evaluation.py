@@ -31,7 +31,7 @@ from .quantities.quantity import Evidence, Measurement, Quantity, UnavailableErr
 from .quantities.study import Progress, Study, silent
 from .registry import Failure, Registry, installed
 from .run import Run
-from .theorem import ORDERS_OF_N, Citation, Resolution
+from .theorem import ORDERS_OF_N, Citation, Parts, Resolution
 from .verdict import Verdict, guessing_error, judge
 
 OCTAVES = 20
@@ -85,7 +85,7 @@ class Outcome:
     sample_symbol: str = "n"
     latex: str = ""
     latex_numbers: str = ""
-    where: tuple[tuple[str, str, Interval], ...] = ()
+    where: tuple[tuple[str, str, Parts], ...] = ()
     citation: Citation | None = None
     sampled: Fraction = Fraction(0)
     traceback: str = ""
@@ -117,7 +117,7 @@ def clopper_pearson(errors: Interval, n: int, delta: Fraction) -> Interval:
     upper = BinomialInverse.enclose(Interval(most), Interval(n), c)
     # The lower limit is the upper one for the number of successes, mirrored.
     lower = BinomialInverse.enclose_slack(Interval(n - fewest), Interval(n), c)
-    return Interval.hull(lower.lo, upper.hi)
+    return Interval(lower.lo, upper.hi)
 
 
 def observe(study: Study) -> Observed:
@@ -389,7 +389,7 @@ class Instance:
         values = self.values(self.margin)
         return tuple((sympy.latex(t), v) for t, v in self.bound.theorem.enclose_terms(values))
 
-    def where(self) -> tuple[tuple[str, str, Interval], ...]:
+    def where(self) -> tuple[tuple[str, str, Parts], ...]:
         """The named sub-expressions of the statement with their values."""
         parts = self.bound.theorem.enclose_where(self.values(self.margin))
         return tuple((sympy.latex(name), sympy.latex(part), value) for name, part, value in parts)

@@ -18,7 +18,7 @@ import sympy
 from .functions import IntervalFunction
 from .interval import Interval
 
-Assignment = Mapping[sympy.Expr, "Interval | tuple[Interval, ...]"]
+Assignment = Mapping[Any, "Interval | tuple[Interval, ...]"]
 """What fills each `Symbol` (an interval) and each `IndexedBase` (a tuple of intervals, one a layer)."""
 
 

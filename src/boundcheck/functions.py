@@ -39,6 +39,11 @@ class IntervalFunction(sympy.Function):
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 
 
+def families(names: str) -> tuple[Any, ...]:
+    """Nonnegative families of symbols, one entry a layer: `s, b = families("s b")`; `s[i]` is the entry of layer i."""
+    return tuple(sympy.IndexedBase(name, nonnegative=True) for name in names.split())
+
+
 class Between(IntervalFunction):
     """A number of which only a lower and an upper bound are known (a growth function, say)."""
 
@@ -113,18 +118,18 @@ class FloorIndex(IntervalFunction):
         return _index(t, lambda x: _steps(x, 8, arb.floor), arb.neg_inf())
 
 
-def grid_up(t: sympy.Expr) -> sympy.Expr:
+def grid_up(t: Any) -> Any:
     """`t` rounded up to the one-sided grid 2^(j/8 - 10), j >= 0."""
     return 2 ** (OneSidedIndex(t) / 8 - 10)
 
 
-def grid_price(t: sympy.Expr) -> sympy.Expr:
+def grid_price(t: Any) -> Any:
     """ln((j+1)(j+2)): what a union over the one-sided grid adds to ln(1/delta)."""
     j = OneSidedIndex(t)
     return sympy.log((j + 1) * (j + 2))
 
 
-def two_sided_price(j: sympy.Expr) -> sympy.Expr:
+def two_sided_price(j: Any) -> Any:
     """ln(3 (|j|+1)(|j|+2) / 2): the price of an index in Z."""
     return sympy.log(sympy.Rational(3, 2) * (sympy.Abs(j) + 1) * (sympy.Abs(j) + 2))
 
@@ -165,11 +170,10 @@ def _crossing(below: Callable[[Interval], bool | None], start: float) -> tuple[I
     `below` is true to the left of an unknown crossing and returns None where its rounding cannot tell; such points
     stay between a and b. An end that cannot be found is infinite.
     """
-    low = _bracket(below, start, -1, True)
-    high = _bracket(below, start, 1, False)
-    a, b = low, high
-    if low is None or high is None:
-        return Interval(-math.inf if low is None else low), Interval(math.inf if high is None else high)
+    a, b = _bracket(below, start, -1, True), _bracket(below, start, 1, False)
+    if a is None or b is None:
+        return Interval(-math.inf if a is None else a), Interval(math.inf if b is None else b)
+    low, high = a, b
     for _ in range(_BISECTIONS):
         middle = ((low + high) / 2).mid()
         verdict = below(Interval(middle))

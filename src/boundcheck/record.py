@@ -15,7 +15,7 @@ from .interval import Interval
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation, Filled, Outcome
-    from .theorem import Citation
+    from .theorem import Citation, Parts
 
 SCHEMA = 1
 
@@ -66,6 +66,13 @@ def _latex_digits(x: Interval) -> str:
     return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
 
+def _parts(value: Parts) -> dict[str, Any]:
+    """A number, or one a layer with their hull."""
+    if isinstance(value, Interval):
+        return interval(value)
+    return {**interval(Interval.hull(*value)), "layers": [interval(part) for part in value]}
+
+
 def _value(outcome: Outcome) -> dict[str, float | None] | None:
     if outcome.value is None:
         return None
@@ -110,7 +117,7 @@ def _bound(outcome: Outcome) -> dict[str, Any]:
         "sample_size_needed": {"symbol": outcome.sample_symbol, "log10": outcome.sample_size},
         "latex": outcome.latex,
         "latex_numbers": outcome.latex_numbers,
-        "where": [{"name": name, "latex": latex, **interval(value)} for name, latex, value in outcome.where],
+        "where": [{"name": name, "latex": latex, **_parts(value)} for name, latex, value in outcome.where],
         "citation": None if outcome.citation is None else citation(outcome.citation),
         "sampled_delta": float(outcome.sampled),
         "traceback": outcome.traceback,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jax
 import numpy as np
@@ -31,7 +31,7 @@ from .network import Network, trace
 from .training import Trained
 
 SCHEMA = 1
-SPLITS = ("train", "test")
+SPLITS: Final[tuple[str, str]] = ("train", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,14 +193,14 @@ class Run:
                 f"f(params, x) has shape {shape} for one example; a vector of at least two logits is needed "
                 "(no batch axis)."
             )
-        for split, (_, given) in pairs.items():
-            labels = check_labels(np.asarray(given), len(arrays[split]), shape[0], split)
-            samples[split] = Sample(
+        for part, (_, given) in pairs.items():
+            labels = check_labels(np.asarray(given), len(arrays[part]), shape[0], part)
+            samples[part] = Sample(
                 labels=labels,
                 clean=labels,
-                inputs=lambda start, stop, x=arrays[split]: x[start:stop],
+                inputs=lambda start, stop, x=arrays[part]: x[start:stop],
             )
-            digests[split] = _digest(arrays[split], labels)
+            digests[part] = _digest(arrays[part], labels)
         digests["weights"] = _digest(*jax.tree.leaves(params))
         return cls(
             name=name,
@@ -356,14 +356,14 @@ def load(directory: str | Path) -> Run:
             if split == "train"
             else (source.test_images, source.test_labels)
         )
-        labels = dict(zip(SPLITS, labels_of(spec, source), strict=True))[split]
-        if _digest(labels) != digests[split]:
+        labels: dict[str, np.ndarray] = dict(zip(SPLITS, labels_of(spec, source), strict=True))
+        if _digest(labels[split]) != digests[split]:
             raise RunError(
                 f"the {split} labels drawn for {directory} differ from those recorded; the run was made by another "
                 "version. Train it again."
             )
         return Sample(
-            labels=labels,
+            labels=labels[split],
             clean=clean,
             inputs=lambda start, stop: np.asarray(prepare(spec.prepared, images[start:stop], np)),
         )

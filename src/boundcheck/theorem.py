@@ -17,9 +17,9 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import sympy
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .quantities.study import Study
 
 Status = Literal["proven", "enclosed", "asserted", "undecided", "refuted"]
+
+Parts = Interval | tuple[Interval, ...]
 
 ORDERS_OF_N = 400
 """The search for a sufficient sample size ends at 10^400 examples."""
@@ -89,14 +91,15 @@ class Theorem:
 
     **Arguments.** `value`: a SymPy expression in scalar symbols and `IndexedBase` families. `assumptions`: what must
     hold. `citation`: where it is proved. `where`: names for sub-expressions that the value or an earlier entry uses, so
-    that the printed formula stays short; they are written out before anything is evaluated.
+    that the printed formula stays short: a symbol, or an entry `Q[i]` of a family with its value as a function of i. They
+    are written out before anything is evaluated.
     """
 
-    value: sympy.Expr
+    value: Any
     citation: Citation
     assumptions: tuple[Assumption, ...] = ()
-    where: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
-    closed_form: sympy.Expr = field(init=False, repr=False)
+    where: Mapping[Any, Any] = field(default_factory=dict)
+    closed_form: Any = field(init=False, repr=False)
     """The value with every named sub-expression written out."""
 
     def __post_init__(self) -> None:
@@ -119,13 +122,28 @@ class Theorem:
         """Each printed summand with its value."""
         return tuple((term, enclose(self._spell(term), values)) for term in sympy.Add.make_args(self.value))
 
-    def enclose_where(self, values: Assignment) -> tuple[tuple[sympy.Symbol, sympy.Expr, Interval], ...]:
-        """Each named sub-expression with its value."""
-        return tuple((name, part, enclose(self._spell(part), values)) for name, part in self.where.items())
+    def enclose_where(self, values: Assignment) -> tuple[tuple[sympy.Expr, sympy.Expr, Parts], ...]:
+        """Each named sub-expression with its value; of a named family one value a layer."""
+        return tuple(
+            (name, part, self._enclose_part(name, part, values)) for name, part in self.where.items()
+        )
 
-    def _spell(self, expression: sympy.Expr) -> sympy.Expr:
+    def _enclose_part(self, name: sympy.Expr, part: sympy.Expr, values: Assignment) -> Parts:
+        spelled = self._spell(part)
+        if not isinstance(name, sympy.Indexed):
+            return enclose(spelled, values)
+        layers = next(len(v) for v in values.values() if isinstance(v, tuple))
+        (index,) = name.indices
+        return tuple(enclose(spelled, {**values, index: Interval(i)}) for i in range(1, layers + 1))
+
+    def _spell(self, expression: Any) -> Any:
+        """The expression with every named part written out; names may use names."""
         for _ in self.where:
-            expression = expression.subs(self.where)
+            for name, part in self.where.items():
+                if isinstance(name, sympy.Indexed):
+                    expression = expression.replace(_entry_of(name.base), _with_index(part, name.indices[0]))
+                else:
+                    expression = expression.subs(name, part)
         return expression
 
     def latex(self, names: Mapping[sympy.Basic, str] | None = None) -> str:
@@ -133,9 +151,17 @@ class Theorem:
         return sympy.latex(self.value, symbol_names=dict(names or {}), mul_symbol="times" if names else None)
 
 
+def _entry_of(family: Any) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, sympy.Indexed) and x.base == family
+
+
+def _with_index(part: Any, index: Any) -> Callable[[Any], Any]:
+    return lambda x: part.xreplace({index: x.indices[0]})
+
+
 def closed_symbols(expression: sympy.Expr) -> frozenset[sympy.Basic]:
     """The free symbols of an expression; a family counts once, its entries and summation indices do not."""
-    families = {x.base for x in expression.atoms(sympy.Indexed)}
+    families: set[Any] = {x.base for x in expression.atoms(sympy.Indexed)}
     labels = {family.label for family in families}
     bound = {limit[0] for x in expression.atoms(sympy.Sum, sympy.Product) for limit in x.limits}
     scalars = {

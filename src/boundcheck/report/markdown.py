@@ -9,7 +9,7 @@ from typing import Any
 from .. import storage
 from . import plots, text
 from .report import Judged, Report
-from .text import escape
+from .text import anchor, code, escape
 
 ORDER = ("non-vacuous", "vacuous", "uninformative", "inconclusive", "violated", "failed", "not-applicable")
 
@@ -123,7 +123,7 @@ def _training_sentence(run: Judged) -> str:
         else f"for {record['epochs']} epochs, its whole budget, without reaching training error 0"
     )
     return (
-        f"`{run.name}`: {kind}; {escape(record['data']['name'])} ({escape(record['data']['source'])}); {optimizer}, rate "
+        f"**{escape(run.name)}**: {kind}; {escape(record['data']['name'])} ({escape(record['data']['source'])}); {optimizer}, rate "
         f"{recipe['learning_rate']:g}{decay}, batch {recipe['batch']}, seed {spec['seed']}; trained {end}."
     )
 
@@ -131,7 +131,7 @@ def _training_sentence(run: Judged) -> str:
 def _verdicts(report: Report) -> str:
     rows = []
     for identifier in report.bounds:
-        cells = [f"[`{identifier}`](#{identifier})"]
+        cells = [f"[{code(identifier)}](#{anchor(identifier)})"]
         for run in report.runs:
             b = run.bound(identifier)
             cells += ("–", "") if b is None else (text.value(b["value"]), _mark(b["verdict"]))
@@ -154,7 +154,7 @@ def _finding(report: Report) -> str:
         said = ", ".join(f"{n} {verdict}" for verdict, n in counts if n)
         o = run.evaluation["observed"]
         sentences.append(
-            f"On `{run.name}`, which errs on {text.percent(o['test_error'])} of the test set, the {len(rest)} training-set bounds are: {said}."
+            f"On {escape(run.name)}, which errs on {text.percent(o['test_error'])} of the test set, the {len(rest)} training-set bounds are: {said}."
         )
     return " ".join(sentences)
 
@@ -184,13 +184,16 @@ def _training(report: Report) -> Iterator[str]:
 def _card(report: Report, identifier: str) -> str:
     tried = list(report.outcomes(identifier))
     b = next((b for _, b in tried if b["value"] is not None), tried[0][1])
-    parts = [f'<a id="{identifier}"></a>\n\n### {escape(b["title"])}', f"`{identifier}`, {_source(b)}"]
+    parts = [
+        f'<a id="{anchor(identifier)}"></a>\n\n### {escape(b["title"])}',
+        f"{code(identifier)}, {_source(b)}",
+    ]
     if b["latex"]:
         statement = f"$$\n\\text{{error}} \\;\\le\\; {text.escape_latex_dollars(b['latex'])}\n$$"
         parts.append(statement)
-        names = [f"${w['name']} = {text.escape_latex_dollars(w['latex'])}$" for w in b.get("where", [])]
-        if names:
-            parts.append("with " + ", ".join(names) + ".")
+        if b.get("where"):
+            lines = [f"{w['name']} &= {text.escape_latex_dollars(w['latex'])}" for w in b["where"]]
+            parts.append("with\n\n$$\n\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}\n$$")
     valued = [(run, b) for run, b in tried if b["value"] is not None]
     for run, b in tried:
         if b["value"] is None:
@@ -210,9 +213,9 @@ def _source(b: Mapping[str, Any]) -> str:
     if c is None:
         return f"plugin {escape(b['plugin'])}"
     number = f", {escape(c['theorem'])}" if c["theorem"] else ""
-    page = f"; the form used here is derived in `{c['derivation']}`" if c["derivation"] else ""
+    page = f"; the form used here is derived in {code(c['derivation'])}" if c["derivation"] else ""
     kind = "with probability 1 − δ" if b["guarantee"] == "HP" else b["guarantee"]
-    return f"[{c['key']}](#references){number}{page}. Holds {kind}, for the {_object(b['object'])}."
+    return f"[{escape(c['key'])}](#references){number}{page}. Holds {kind}, for the {_object(b['object'])}."
 
 
 def _object(name: str) -> str:
@@ -226,7 +229,7 @@ def _outcome(run: Judged, b: Mapping[str, Any]) -> str:
     lines += [escape(reason) for reason in b["reasons"]]
     if b["latex_numbers"]:
         lines.append(f"\n$$\n{text.escape_latex_dollars(b['latex_numbers'])}\n$$\n")
-    names = [f"${w['name']}$ = {text.value({**w, 'log10_below_one': None})}" for w in b.get("where", [])]
+    names = [f"${w['name']}$ = {_measured(w)}" for w in b.get("where", [])]
     if names:
         lines.append("Here " + ", ".join(names) + ".")
     terms = [t for t in b["terms"] if t["log10_hi"] is not None]
@@ -271,14 +274,20 @@ def _quantities(valued: Sequence[tuple[Judged, Mapping[str, Any]]]) -> str:
     symbols = list(dict.fromkeys(s for _, b in valued for s in b["symbols"]))
     rows = []
     for symbol in symbols:
-        first = next(b["symbols"][symbol] for _, b in valued if symbol in b["symbols"])
-        cells = [f"${first['latex']}$", escape(first["title"])]
-        for _, b in valued:
-            cells.append(_measured(b["symbols"].get(symbol)))
-        cells.append(f"{first['evidence']}: {escape(first['method'])}")
-        rows.append(cells)
+        filled = [(run, b["symbols"][symbol]) for run, b in valued if symbol in b["symbols"]]
+        first = filled[0][1]
+        values = [_measured(b["symbols"].get(symbol)) for _, b in valued]
+        evidence = [(run, f"{stored['evidence']}: {stored['method']}") for run, stored in filled]
+        rows.append([f"${first['latex']}$", escape(first["title"]), *values, _by_run(evidence)])
     header = ["symbol", "quantity", *(escape(run.name) for run, _ in valued), "evidence"]
     return table(header, rows, "ll" + "r" * len(valued) + "l")
+
+
+def _by_run(said: Sequence[tuple[Judged, str]]) -> str:
+    """What is said of each run; once where it is the same."""
+    if len({sentence for _, sentence in said}) == 1:
+        return escape(said[0][1])
+    return "; ".join(f"{escape(run.name)} {escape(sentence)}" for run, sentence in said)
 
 
 def _measured(stored: Mapping[str, Any] | None) -> str:
@@ -298,17 +307,13 @@ def _plain(part: Mapping[str, Any]) -> str:
 def _assumptions(valued: Sequence[tuple[Judged, Mapping[str, Any]]]) -> str:
     rows = []
     for index, assumption in enumerate(valued[0][1]["assumptions"]):
-        states = [b["assumptions"][index] for _, b in valued]
-        same = all(s["status"] == states[0]["status"] and s["reason"] == states[0]["reason"] for s in states)
-        evidence = (
-            f"{states[0]['status']}: {escape(states[0]['reason'])}"
-            if same
-            else "; ".join(
-                f"{escape(run.name)} {s['status']}: {escape(s['reason'])}"
-                for (run, _), s in zip(valued, states, strict=True)
+        states = [(run, b["assumptions"][index]) for run, b in valued]
+        rows.append(
+            (
+                escape(assumption["statement"]),
+                _by_run([(run, f"{a['status']}: {a['reason']}") for run, a in states]),
             )
         )
-        rows.append((escape(assumption["statement"]), evidence))
     return table(("assumption", "evidence"), rows)
 
 
@@ -343,7 +348,7 @@ def _plugins(report: Report) -> Iterator[str]:
     if failed:
         yield "## Plugins that failed"
         yield "\n".join(
-            f"- `{escape(name)}`: {escape('; '.join(reasons))}" for name, reasons in sorted(failed.items())
+            f"- {code(name)}: {escape('; '.join(reasons))}" for name, reasons in sorted(failed.items())
         )
 
 

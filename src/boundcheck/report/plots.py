@@ -15,6 +15,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from .. import storage
 from . import text
@@ -31,7 +32,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 OTHER: Final = "#56B4E9"
 OBSERVED: Final = "#B00020"
-STYLE: Final = {
+STYLE: Final[Any] = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.spines.top": False,
@@ -168,7 +169,7 @@ def trainings(report: Report) -> Figure:
                 parse_math=False,
             )
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda x, _: f"{x:g}"))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.set_xlabel("epoch (logarithmic)")
         ax.set_ylabel("training error")
         ax.set_ylim(-0.03, 1)

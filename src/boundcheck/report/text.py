@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -73,13 +74,23 @@ def columns(rows: Sequence[Sequence[str]], align: str) -> str:
     )
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")
 
 
 def escape(text: str) -> str:
     """Text from runs and plugins, safe inside a line or a table cell of markdown."""
     flat = " ".join(str(text).split())
-    return _MARKDOWN.sub(r"\\\1", flat).replace("&", "&amp;")
+    return _MARKDOWN.sub(r"\\\1", html.escape(flat, quote=False))
+
+
+def code(text: str) -> str:
+    """A code span of any text."""
+    return "`" + " ".join(str(text).split()).replace("`", "'").replace("|", r"\|").replace("<", "‹") + "`"
+
+
+def anchor(text: str) -> str:
+    """A link target made of any text."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", text)
 
 
 def escape_latex_dollars(tex: str) -> str:

@@ -1,0 +1,88 @@
+"""The demonstration, and the README that shows it."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from boundcheck.cli import main
+from boundcheck.report.text import value
+
+ROOT = Path(__file__).parents[1]
+
+
+def _load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+readme = _load(ROOT / "docs" / "readme.py")
+TEXT = readme.README.read_text()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    arguments = ("demo", "--runs", str(folder / "runs"), "--output", str(folder / "report"))
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 0
+    return folder
+
+
+def stored(folder, name):
+    return json.loads((folder / "runs" / name / "evaluation.json").read_text())
+
+
+def test_both_networks_reach_training_error_zero(demo):
+    for name in ("digits_true", "digits_random"):
+        evaluation = stored(demo, name)
+        assert evaluation["observed"]["train_error"] == 0
+        assert evaluation["training"]["interpolated"]
+    assert stored(demo, "digits_true")["observed"]["test_error"] < 0.1
+    assert 0.8 < stored(demo, "digits_random")["observed"]["test_error"] < 1
+    assert 0.8 < stored(demo, "digits_random")["observed"]["clean_test_error"] < 1
+
+
+def test_on_random_labels_every_training_set_bound_says_nothing(demo):
+    verdicts = {
+        b["id"]: b["verdict"] for b in stored(demo, "digits_random")["bounds"] if b["family"] != "test-set"
+    }
+    assert len(verdicts) >= 11
+    assert set(verdicts.values()) <= {"vacuous", "uninformative"}
+
+
+def test_the_report_has_its_figures(demo):
+    report = (demo / "report" / "report.md").read_text()
+    assert "digits\\_random: vacuous" in report
+    for name in ("ladder.png", "ladder.svg", "training.png"):
+        assert (demo / "report" / "figures" / name).stat().st_size > 10_000
+
+
+def test_the_readme_shows_what_the_demo_prints(demo):
+    """Verdicts and bounds by name; the numbers of a training may differ in their last digits between machines."""
+    shown = [line.split() for line in readme.section(TEXT, "demo").splitlines()]
+    for name, column in (("digits_true", 0), ("digits_random", 1)):
+        for b in stored(demo, name)["bounds"]:
+            (line,) = [words for words in shown if words and words[0] == b["id"]]
+            verdicts = [w for w in line if w in ("vacuous", "uninformative", "non-vacuous", "not-applicable")]
+            assert verdicts[column] == b["verdict"], b["id"]
+            if b["family"] in ("counting", "vc"):
+                assert value(b["value"]) in " ".join(line)
+
+
+def test_the_committed_report_is_of_the_same_bounds(demo):
+    committed = (ROOT / "reports" / "quickstart" / "report.md").read_text()
+    for b in stored(demo, "digits_true")["bounds"]:
+        assert f'<a id="{b["id"]}"></a>' in committed
+
+
+def test_the_example_prints_what_the_readme_shows():
+    assert readme.section(TEXT, "python") == readme.python_output(TEXT)
+
+
+def test_the_table_of_bounds_is_generated():
+    assert readme.section(TEXT, "bounds") == readme.bounds_output()
