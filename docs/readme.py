@@ -68,7 +68,7 @@ def section(text: str, name: str) -> str:
 
 
 def _pattern(name: str) -> str:
-    return rf"(<!-- output: {name} -->\n\n)((?:```text\n.*?```|(?:\|[^\n]*\n?)+|))"
+    return rf"(<!-- output: {name} -->\n\n)((?:```text\n.*?```|(?:\|[^\n]*(?:\n(?=\|))?)+|))"
 
 
 def fill(text: str, name: str, output: str) -> str:

@@ -49,7 +49,7 @@ def demo(
         experiment = load_experiment(path)
     with Bars() as bars:
         for spec in experiment.runs:
-            workflow.train(spec, runs, bars)
+            workflow.train(spec, runs, bars, "quickstart.toml")
         directories = [runs / spec.name for spec in experiment.runs]
         evaluations = [workflow.judge(directory, delta=delta, progress=bars) for directory in directories]
     report = workflow.report(
@@ -76,7 +76,7 @@ def train(
     loaded = load_experiment(experiment)
     specs = loaded.runs if only is None else (loaded.run(only),)
     with Bars() as bars:
-        trained = [workflow.train(spec, runs, bars) for spec in specs]
+        trained = [workflow.train(spec, runs, bars, experiment.name) for spec in specs]
     for run in trained:
         end = "training error 0" if run.interpolated else "budget spent before training error 0"
         print(f"{run.directory}: {run.record['epochs']} epochs, {end}")

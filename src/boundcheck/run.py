@@ -262,7 +262,9 @@ def _digest(*arrays: Any) -> str:
 # On disk ------------------------------------------------------------------------------------------------------------
 
 
-def write_run(directory: Path, spec: RunSpec, trained: Trained, dataset: Dataset) -> Run:
+def write_run(
+    directory: Path, spec: RunSpec, trained: Trained, dataset: Dataset, experiment: str = ""
+) -> Run:
     """Store a training as a run directory and load it. Each file is replaced in one step, `run.json` last."""
     labels = dict(zip(SPLITS, labels_of(spec, dataset), strict=True))
     weights.save(directory / "weights.safetensors", trained.params)
@@ -273,6 +275,7 @@ def write_run(directory: Path, spec: RunSpec, trained: Trained, dataset: Dataset
         directory / "run.json",
         {
             "schema": SCHEMA,
+            "experiment": experiment,
             "spec": spec.model_dump(mode="json"),
             "classes": dataset.classes,
             "sizes": {"train": len(dataset.train_labels), "test": len(dataset.test_labels)},

@@ -60,8 +60,10 @@ class Bars:
             self._progress.remove_task(self._tasks.pop(task))
 
 
-def train(spec: RunSpec, runs: Path, progress: Told) -> Run:
+def train(spec: RunSpec, runs: Path, progress: Told, experiment: str = "") -> Run:
     """Train one run, or load it when it is there. An interrupted training continues from its checkpoint.
+
+    `experiment`: the name of the file it comes from, for the record.
 
     Raises `RunError` when the directory holds a run of another specification.
     """
@@ -92,7 +94,7 @@ def train(spec: RunSpec, runs: Path, progress: Told) -> Run:
         checkpoint=checkpoint,
         on_epoch=told,
     )
-    run = write_run(directory, spec, trained, dataset)
+    run = write_run(directory, spec, trained, dataset, experiment)
     shutil.rmtree(checkpoint, ignore_errors=True)
     return run
 

@@ -362,8 +362,16 @@ def _references(report: Report) -> str:
 
 
 def _reproduce(report: Report, command: str) -> Iterator[str]:
-    if command:
-        yield f"```sh\n{command}\n```"
+    files = sorted({run.evaluation["training"].get("experiment") or "" for run in report.runs} - {""})
+    lines = [f"boundcheck train experiments/{name}" for name in files]
+    lines += [
+        f"boundcheck evaluate --run runs/{run.name} --delta {run.evaluation['delta']:g}"
+        for run in report.runs
+        if files
+    ]
+    lines += [command] if command else []
+    if lines:
+        yield "```sh\n" + "\n".join(lines).replace("`", "'") + "\n```"
     rows = []
     for run in report.runs:
         record = run.evaluation["training"]
