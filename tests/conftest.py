@@ -4,8 +4,12 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
-from boundcheck import Run
+# Array shapes and dtypes in annotations are checked at every call.
+ARRAYS = ["boundcheck.data", "boundcheck.models", "boundcheck.network", "boundcheck.quantities.margins", "boundcheck.training"]
+with install_import_hook(ARRAYS, "beartype.beartype"):
+    from boundcheck import Run
 
 settings.register_profile("boundcheck", derandomize=True, deadline=None, database=None, max_examples=40)
 settings.load_profile("boundcheck")

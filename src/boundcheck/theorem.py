@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import sympy
 
@@ -45,6 +45,7 @@ class Resolution:
     reason: str
 
 
+@runtime_checkable
 class Check(Protocol):
     """Decides an assumption on a run."""
 

@@ -11,16 +11,9 @@ from jaxtyping import Float, Int
 
 from ..interval import Interval
 from ..network import Network
-
-UNIT = 2.0**-53
-"""The unit roundoff u of float64."""
+from ..network.rounding import U, gam
 
 BATCH = 4096
-
-
-def gam(m: float) -> float:
-    """gam(m) = m u / (1 - m u), which bounds the relative error of m float64 operations (Higham 2002, Lemma 3.1)."""
-    return m * UNIT / (1 - m * UNIT) * (1 + 8 * UNIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +68,7 @@ class Margins:
         with np.errstate(over="ignore"):
             losses = np.clip(1 - margins / gamma, 0, 1)
         mean = float(losses.mean())
-        slack = 3 * UNIT + gam(self.size + 8) * mean
+        slack = 3 * U + gam(self.size + 8) * mean
         return (Interval(mean) + Interval(direction) * slack).maximum(0).minimum(1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..interval import Interval
 from ..network import Affine
-from .margins import gam
+from ..network.rounding import gam
 from .quantity import Evidence, Quantity, measurement
 from .study import Study
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from ..interval import Interval
 
@@ -29,6 +29,7 @@ class Evidence(StrEnum):
     """Holds except with the stated failure probability over draws of our own."""
 
 
+@runtime_checkable
 class Curve(Protocol):
     """A quantity that depends on the margin at which it is asked."""
 

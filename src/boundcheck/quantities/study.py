@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -26,6 +26,7 @@ VERSION = 1
 """Raised whenever a measurement changes its meaning, so that cached values are measured again."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Where long work says how far it is."""
 
