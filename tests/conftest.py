@@ -7,7 +7,13 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Array shapes and dtypes in annotations are checked at every call.
-ARRAYS = ["boundcheck.data", "boundcheck.models", "boundcheck.network", "boundcheck.quantities.margins", "boundcheck.training"]
+ARRAYS = [
+    "boundcheck.data",
+    "boundcheck.models",
+    "boundcheck.network",
+    "boundcheck.quantities.margins",
+    "boundcheck.training",
+]
 with install_import_hook(ARRAYS, "beartype.beartype"):
     from boundcheck import Run
 

@@ -86,7 +86,7 @@ def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
     def refuse(name):
         raise AssertionError("the data set was loaded although every quantity is cached")
 
-    monkeypatch.setattr("boundcheck.run.load_dataset", refuse)
+    monkeypatch.setattr("boundcheck.archive.load_dataset", refuse)
     assert definitions is not None
     assert run("evaluate", "--run", str(runs / "b")) == 0
 

@@ -12,7 +12,7 @@ import sympy
 
 import boundcheck as bc
 from boundcheck import Interval, Run, Verdict
-from boundcheck.evaluation import OCTAVES, Instance
+from boundcheck.instance import OCTAVES, Instance
 from boundcheck.quantities.study import Study
 from boundcheck.registry import installed
 

@@ -10,6 +10,7 @@ from . import assumptions as assumptions
 from . import functions as functions
 from . import quantities as quantities
 from . import testing as testing
+from .archive import load as load
 from .bound import Bound as Bound
 from .bound import Example as Example
 from .errors import BoundcheckError as BoundcheckError
@@ -19,7 +20,6 @@ from .interval import Interval as Interval
 from .network import Network as Network
 from .network import trace as trace
 from .run import Run as Run
-from .run import load as load
 from .theorem import Assumption as Assumption
 from .theorem import Citation as Citation
 from .theorem import Reference as Reference

@@ -14,7 +14,8 @@ from . import confidence
 from .interval import Interval
 
 if TYPE_CHECKING:
-    from .evaluation import Evaluation, Filled, Outcome
+    from .evaluation import Evaluation, Outcome
+    from .instance import Filled
     from .theorem import Citation, Parts
 
 SCHEMA = 1

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from . import storage
+from .archive import labels_of, load, write_run
 from .bound import Bound
 from .data import Definition, load_dataset
 from .errors import DataError, RunError
@@ -23,7 +24,7 @@ from .quantities.study import Progress as Told
 from .registry import Registry
 from .report import markdown
 from .report.report import Judged, Report, read
-from .run import Run, labels_of, load, write_run
+from .run import Run
 from .training import EpochRecord, fit
 
 

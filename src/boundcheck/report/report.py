@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import record, storage
+from ..archive import read_history
 from ..errors import RunError
-from ..run import read_history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,6 @@
-"""The functions of learning theory that are not closed formulas, as SymPy functions with certified enclosures.
+"""Inverse tails: of the binary kl, the binomial and the hypergeometric law.
 
-Each has `enclose`, which maps intervals of the arguments to an interval of the value, and LaTeX. Those whose value
-lies below 1 by less than any fixed precision shows (the inverse of a kl or of a binomial tail at 10^7 parameter bits
-is 1 - 10^-100,000) also have `enclose_slack`, which encloses one minus the value with relative accuracy.
+A tail is inverted by bisection between points where it is certainly on either side; the ends returned are such points.
 """
 
 from __future__ import annotations
@@ -10,156 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, ClassVar
 
-import sympy
 from flint import arb, ctx, fmpz
 
-from .interval import Interval
-
-
-class IntervalFunction(sympy.Function):
-    """A function that SymPy keeps unevaluated and that knows its own interval extension."""
-
-    tex: ClassVar[str]
-    """LaTeX with one `{}` an argument."""
-
-    @classmethod
-    def enclose(cls, *arguments: Interval) -> Interval:
-        """Every value that the function takes when its arguments range over the intervals."""
-        raise NotImplementedError
-
-    @classmethod
-    def enclose_slack(cls, *arguments: Interval) -> Interval:
-        """One minus the value."""
-        return 1 - cls.enclose(*arguments)
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        text = self.tex.format(*(printer.doprint(a) for a in self.args))
-        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
-
-
-def families(names: str) -> tuple[Any, ...]:
-    """Nonnegative families of symbols, one entry a layer: `s, b = families("s b")`; `s[i]` is the entry of layer i."""
-    return tuple(sympy.IndexedBase(name, nonnegative=True) for name in names.split())
-
-
-class Between(IntervalFunction):
-    """A number of which only a lower and an upper bound are known (a growth function, say)."""
-
-    nargs = (2,)
-    tex = r"\left[{},\; {}\right]"
-
-    @classmethod
-    def enclose(cls, lo: Interval, hi: Interval) -> Interval:
-        return Interval.hull(lo.minimum(hi), hi)
-
-
-# Stratification grids: Lemma S of docs/theory/stratification.md -------------------------------------------------------
-
-
-def _steps(x: arb, per_octave: int, rounding: Callable[[arb], arb]) -> int:
-    """`rounding(per_octave * log2 x)` for an exact x > 0, exactly: more bits until the integer is settled.
-
-    Only a power of two has a logarithm that can be an integer here, and it is treated apart, so this ends.
-    """
-    mantissa, exponent = (int(part) for part in x.man_exp())
-    if mantissa == 1:
-        return per_octave * exponent
-    bits = 64
-    while True:
-        with ctx.workprec(bits):
-            step = rounding(per_octave * (x.log() / arb(2).log())).unique_fmpz()
-        if step is not None:
-            return int(step)
-        bits *= 2
-
-
-def _index(t: Interval, step: Callable[[arb], int], at_zero: arb) -> Interval:
-    def end(x: arb) -> arb:
-        return x if not x.is_finite() else at_zero if x <= 0 else arb(step(x))
-
-    return Interval._outward(end(t.lo.mid()), end(t.hi.mid()))
-
-
-class OneSidedIndex(IntervalFunction):
-    """j(t) = max(0, ceil(8 (log2 t + 10))): the least j with t <= 2^(j/8 - 10)."""
-
-    nargs = (1,)
-    tex = r"j\!\left({}\right)"
-
-    @classmethod
-    def enclose(cls, t: Interval) -> Interval:
-        return _index(t, lambda x: max(0, _steps(x, 8, arb.ceil) + 80), arb(0))
-
-
-class TwoSidedIndex(IntervalFunction):
-    """j(t, m) = ceil(8 m log2 t): the least j with t <= 2^(j/(8m)). At t = 0 the grid starts at 2^-10."""
-
-    nargs = (2,)
-    tex = r"j_{{\pm}}\!\left({0};\, {1}\right)"
-
-    @classmethod
-    def enclose(cls, t: Interval, m: Interval) -> Interval:
-        layers, same = m.integers()
-        if layers != same:
-            raise ArithmeticError(f"the grid needs one whole number of layers; received {m}")
-        return _index(t, lambda x: _steps(x, 8 * layers, arb.ceil), arb(-80 * layers))
-
-
-class FloorIndex(IntervalFunction):
-    """floor(8 log2 t): the greatest j with 2^(j/8) <= t."""
-
-    nargs = (1,)
-    tex = r"\left\lfloor 8 \log_2 {}\right\rfloor"
-
-    @classmethod
-    def enclose(cls, t: Interval) -> Interval:
-        return _index(t, lambda x: _steps(x, 8, arb.floor), arb.neg_inf())
-
-
-def grid_up(t: Any) -> Any:
-    """`t` rounded up to the one-sided grid 2^(j/8 - 10), j >= 0."""
-    return 2 ** (OneSidedIndex(t) / 8 - 10)
-
-
-def grid_price(t: Any) -> Any:
-    """ln((j+1)(j+2)): what a union over the one-sided grid adds to ln(1/delta)."""
-    j = OneSidedIndex(t)
-    return sympy.log((j + 1) * (j + 2))
-
-
-def two_sided_price(j: Any) -> Any:
-    """ln(3 (|j|+1)(|j|+2) / 2): the price of an index in Z."""
-    return sympy.log(sympy.Rational(3, 2) * (sympy.Abs(j) + 1) * (sympy.Abs(j) + 2))
-
-
-# Covering numbers ---------------------------------------------------------------------------------------------------
-
-
-class Dudley(IntervalFunction):
-    r"""h(C, n) = (12 C / n)(1 + max(0, ln(n / (12 C)))): Dudley's integral when ln N(eps) <= C^2 / eps^2.
-
-    Nondecreasing in C. Source: docs/theory/spectral-cover.md, Lemma D.
-    """
-
-    nargs = (2,)
-    tex = r"h\!\left({};\, {}\right)"
-
-    @classmethod
-    def enclose(cls, C: Interval, n: Interval) -> Interval:
-        ratio = 12 * C / n
-        return Interval.hull(cls._at(Interval(ratio.lo)), cls._at(Interval(ratio.hi)))
-
-    @staticmethod
-    def _at(u: Interval) -> Interval:
-        """u (1 + max(0, -ln u)) at a point, nondecreasing in u."""
-        if u <= 0:
-            return Interval(0)
-        return u if u >= 1 or not u.is_finite else u * (1 + (-u.log()).maximum(0))
-
-
-# Inverse tails ------------------------------------------------------------------------------------------------------
+from ..interval import Interval
+from .function import IntervalFunction
 
 _BISECTIONS = 60
 

@@ -1,0 +1,15 @@
+"""The functions of learning theory that are not closed formulas, as SymPy functions with certified enclosures."""
+
+from .covering import Dudley as Dudley
+from .function import Between as Between
+from .function import IntervalFunction as IntervalFunction
+from .function import families as families
+from .grid import FloorIndex as FloorIndex
+from .grid import OneSidedIndex as OneSidedIndex
+from .grid import TwoSidedIndex as TwoSidedIndex
+from .grid import grid_price as grid_price
+from .grid import grid_up as grid_up
+from .grid import two_sided_price as two_sided_price
+from .tails import BinomialInverse as BinomialInverse
+from .tails import HypergeometricInverse as HypergeometricInverse
+from .tails import KlInverse as KlInverse
