@@ -144,3 +144,13 @@ def test_arrays_that_do_not_fit_are_refused(changes, message):
     given = {"f": linear, "params": W, "train": (X, Y), "test": (X, Y)} | changes
     with pytest.raises(RunError, match=message):
         Run.from_arrays(**given)
+
+
+def test_random_keys_among_the_weights_are_no_parameters():
+    """Flax keeps its generators beside the weights."""
+    import jax
+
+    params = {"W": W, "rng": jax.random.key(0), "count": np.int32(3)}
+    run = Run.from_arrays(lambda p, x: p["W"] @ x, params, train=(X, Y), test=(X, Y))
+    assert run.parameters == W.size
+    assert run.parameter_bits == 32 * (W.size + 2 + 1)

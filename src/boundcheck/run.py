@@ -93,12 +93,12 @@ class Run:
     @property
     def parameters(self) -> int:
         """The number of scalar weights."""
-        return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(self.params))
+        return sum(array.size for _, array in stored_arrays(self.params) if is_real(array))
 
     @property
     def parameter_bits(self) -> int:
-        """The bits of the stored weights."""
-        return sum(8 * int(np.asarray(leaf).nbytes) for leaf in jax.tree.leaves(self.params))
+        """The bits of everything stored with the weights, counters and random keys included."""
+        return sum(8 * array.nbytes for _, array in stored_arrays(self.params))
 
     @property
     def interpolated(self) -> bool:
@@ -190,7 +190,7 @@ class Run:
                 inputs=lambda start, stop, x=arrays[part]: x[start:stop],
             )
             digests[part] = digest(arrays[part], labels)
-        digests["weights"] = digest(*jax.tree.leaves(params))
+        digests["weights"] = digest(*(array for _, array in stored_arrays(params)))
         return cls(
             name=name,
             classes=shape[0],
@@ -211,17 +211,26 @@ def _check_assumptions(assume: Sequence[str]) -> None:
             raise RunError(f"`assume` contains {name!r}; what can be asserted is {', '.join(ASSUMPTIONS)}.")
 
 
-def _check_finite(what: str, tree: Any) -> None:
+def stored_arrays(tree: Any) -> list[tuple[str, np.ndarray]]:
+    """Every leaf with its path; a random key as the integers it is made of."""
+    leaves = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.asarray(leaf)
-        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-            raise RunError(
-                f"`{what}`{jax.tree_util.keystr(path)} has dtype {array.dtype}; real arrays are needed."
-            )
+        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        leaves.append((jax.tree_util.keystr(path), np.asarray(jax.random.key_data(leaf) if is_key else leaf)))
+    return leaves
+
+
+def is_real(array: np.ndarray) -> bool:
+    """Whether the array holds floating-point numbers."""
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+
+
+def _check_finite(what: str, tree: Any) -> None:
+    for path, array in stored_arrays(tree):
+        if not is_real(array) and array.dtype.kind not in "iub":
+            raise RunError(f"`{what}`{path} has dtype {array.dtype}; real arrays are needed.")
         if not np.isfinite(array.astype(np.float64)).all():
-            raise RunError(
-                f"`{what}`{jax.tree_util.keystr(path)} contains nan or infinity; no bound speaks of it."
-            )
+            raise RunError(f"`{what}`{path} contains nan or infinity; no bound speaks of it.")
 
 
 def check_labels(labels: np.ndarray, n: int, classes: int, split: str) -> Int[np.ndarray, " n"]:

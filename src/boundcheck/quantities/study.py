@@ -146,9 +146,10 @@ class Study:
         return None if self.run.directory is None else self.run.directory / "quantities" / name
 
     def key(self, name: str, *parts: str) -> str:
-        """What a cached measurement depends on: the weights, the data, the recipe parts given."""
+        """What a cached measurement depends on: the weights, the data and their preparation, the parts given."""
         digests = self.run.digests
-        text = "\n".join([str(VERSION), name, digests["weights"], digests.get("data", ""), *parts])
+        prepared = "" if self.run.spec is None else self.run.spec.prepared
+        text = "\n".join([str(VERSION), name, digests["weights"], digests.get("data", ""), prepared, *parts])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def remember(self, name: str, parts: tuple[str, ...], measure: Callable[[], Interval]) -> Interval:
