@@ -199,3 +199,14 @@ def test_doctor_runs(capsys):
 def test_every_command_has_help(command, capsys):
     assert run(*command.split(), "--help") == 0
     assert "Usage" in capsys.readouterr().out
+
+
+def test_an_interrupted_training_says_so_and_is_no_run(tmp_path, monkeypatch, capsys):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    (tmp_path / "tiny.toml").write_text(TINY.format("z"))
+    monkeypatch.setattr("boundcheck.workflow.fit", interrupted)
+    assert run("train", str(tmp_path / "tiny.toml"), "--runs", str(tmp_path / "runs")) == 130
+    assert "interrupted; the same command continues" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("run.json"))

@@ -253,6 +253,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BoundcheckError as error:
         print(f"boundcheck: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("boundcheck: interrupted; the same command continues where it stopped.", file=sys.stderr)
-        sys.exit(130)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,8 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+        if kind is KeyboardInterrupt:
+            print("boundcheck: interrupted; the same command continues where it stopped.", file=sys.stderr)
 
     def __call__(self, task: str, done: int, total: int) -> None:
         if task not in self._tasks:
