@@ -242,3 +242,26 @@ def test_evaluating_does_not_change_the_run(small_run):
     assert first == second
     for key, value in before.items():
         assert np.array_equal(value, small_run.params[key])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_linear_classifier_is_a_chain_of_one_layer(classes):
+    rng = np.random.default_rng(classes)
+    W = rng.normal(size=(classes, 4)).astype(np.float32)
+    x = rng.normal(size=(400, 4)).astype(np.float32)
+    y = (x @ W.T).argmax(axis=1)
+    run = Run.from_arrays(
+        lambda p, v: p @ v, W, init_params=W * 0, train=(x[:200], y[:200]), test=(x[200:], y[200:]), assume=ASSERTED
+    )
+    outcomes = by_id(bc.evaluate(run))
+    assert {o.verdict for o in outcomes.values()} <= set(Verdict) - {Verdict.FAILED, Verdict.VIOLATED}
+    assert outcomes["golowich2018-frobenius"].value is not None
+    assert outcomes["leboeuf2021-hypergeometric"].value is not None
+
+
+def test_constant_logits_leave_every_example_undecided():
+    x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
+    run = Run.from_arrays(lambda p, v: p @ v, np.zeros((2, 4), np.float32), train=(x, y), test=(x, y), assume=ASSERTED)
+    evaluation = bc.evaluate(run)
+    assert evaluation.observed.train == Interval(0, 4)
+    assert not any(o.verdict is Verdict.FAILED for o in evaluation.outcomes)

@@ -102,6 +102,9 @@ class KlInverse(IntervalFunction):
         """Both ends of the slack at a point."""
         if q >= 1 or not c.is_finite:
             return arb(0), arb(0)
+        if q > 1 - 1e-9:
+            # Too close to 1 for a start between q and 1 in double precision; the trivial enclosure is narrow anyway.
+            return arb(0), (1 - q).hi.mid()
         if q <= 0:
             slack = (-c).exp()
             return slack.lo.mid(), slack.hi.mid()
