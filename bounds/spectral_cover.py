@@ -17,6 +17,7 @@ rho, p, B = families("rho p B")
 
 C, Pi, gamma_down = symbols(r"C Pi \bar{\gamma}", positive=True)
 Q, Lam, r = families("Q Lambda r")
+(price,) = families(r"\pi")
 s_up, b_up, beta_up = families(r"\bar{s} \bar{b} \bar{\beta}")
 
 
@@ -38,11 +39,8 @@ def complexity(reference_bias):
 
 
 stratification = {
-    Pi: Sum(
-        two_sided_price(TwoSidedIndex(s[i], L)) + grid_price(b[i]) + B[i] * grid_price(beta[i]),
-        (i, 1, L),
-    )
-    + two_sided_price(FloorIndex(gamma)),
+    Pi: Sum(price[i], (i, 1, L)) + two_sided_price(FloorIndex(gamma)),
+    price[i]: two_sided_price(TwoSidedIndex(s[i], L)) + grid_price(b[i]) + B[i] * grid_price(beta[i]),
     s_up[i]: 2 ** (TwoSidedIndex(s[i], L) / (8 * L)),
     b_up[i]: grid_up(b[i]),
     beta_up[i]: B[i] * grid_up(beta[i]),
