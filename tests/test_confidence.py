@@ -17,12 +17,16 @@ def test_delta_is_the_decimal_that_was_written():
             level(wrong)
 
 
-def test_a_sampled_quantity_takes_half_and_the_theorem_keeps_both_readings():
-    theorem, drawn = share(Fraction(1, 20), sampled=True)
-    assert drawn == Fraction(1, 40)
+def test_a_sampled_quantity_takes_its_part_and_the_theorem_keeps_both_readings():
+    theorem = share(Fraction(1, 20), Fraction(1, 40))
     assert theorem.contains(Fraction(1, 40))
     assert theorem.contains(Fraction(1, 20))
-    assert share(Fraction(1, 20), sampled=False)[0] == Interval(Fraction(1, 20))
+    assert share(Fraction(1, 20), Fraction(0)) == Interval(Fraction(1, 20))
+
+
+def test_sampled_quantities_that_spend_everything_are_refused():
+    with pytest.raises(BoundcheckError, match="less is needed"):
+        share(Fraction(1, 20), Fraction(1, 20))
 
 
 def test_the_best_of_several_bounds_costs_all_their_deltas():

@@ -251,7 +251,12 @@ def test_a_linear_classifier_is_a_chain_of_one_layer(classes):
     x = rng.normal(size=(400, 4)).astype(np.float32)
     y = (x @ W.T).argmax(axis=1)
     run = Run.from_arrays(
-        lambda p, v: p @ v, W, init_params=W * 0, train=(x[:200], y[:200]), test=(x[200:], y[200:]), assume=ASSERTED
+        lambda p, v: p @ v,
+        W,
+        init_params=W * 0,
+        train=(x[:200], y[:200]),
+        test=(x[200:], y[200:]),
+        assume=ASSERTED,
     )
     outcomes = by_id(bc.evaluate(run))
     assert {o.verdict for o in outcomes.values()} <= set(Verdict) - {Verdict.FAILED, Verdict.VIOLATED}
@@ -261,7 +266,72 @@ def test_a_linear_classifier_is_a_chain_of_one_layer(classes):
 
 def test_constant_logits_leave_every_example_undecided():
     x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1])
-    run = Run.from_arrays(lambda p, v: p @ v, np.zeros((2, 4), np.float32), train=(x, y), test=(x, y), assume=ASSERTED)
+    run = Run.from_arrays(
+        lambda p, v: p @ v, np.zeros((2, 4), np.float32), train=(x, y), test=(x, y), assume=ASSERTED
+    )
     evaluation = bc.evaluate(run)
     assert evaluation.observed.train == Interval(0, 4)
     assert not any(o.verdict is Verdict.FAILED for o in evaluation.outcomes)
+
+
+def test_a_function_that_remembers_the_data_proves_nothing(small_run):
+    """Numbers hidden in a closure are not counted, so the description must be asserted, not proven."""
+    silent = Run.from_arrays(
+        small_run.predict,
+        small_run.params,
+        init_params=small_run.params,
+        train=_pair(small_run, "train"),
+        test=_pair(small_run, "test"),
+        assume=("iid",),
+    )
+    for identifier in ("langford2005-occam-binomial", "bartlett2017-spectral-initial"):
+        (outcome,) = bc.evaluate(silent, bounds=[identifier]).outcomes
+        assert any(r.status == "undecided" for _, _, r in outcome.assumptions)
+        assert outcome.verdict is not Verdict.NON_VACUOUS
+
+
+def test_measurements_of_one_name_are_kept_apart(small_run):
+    right = installed().bounds["langford2005-occam-binomial"]
+
+    def all_wrong(study):
+        return bc.quantities.Quantity(
+            value=Interval(1), evidence=bc.quantities.Evidence.EXACT, method="made up"
+        )
+
+    imposter = dataclasses.replace(
+        right,
+        id="imposter2024-occam",
+        aliases=(),
+        symbols={
+            s: dataclasses.replace(m, measure=all_wrong) if m.name == "train-error" else m
+            for s, m in right.symbols.items()
+        },
+    )
+    alone = by_id(bc.evaluate(small_run, bounds=[right]))[right.id].value
+    beside = by_id(bc.evaluate(small_run, bounds=[imposter, right]))[right.id].value
+    assert alone == beside
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"object": "gibbs"}, {"guarantee": "EXP"}, {"guarantee": "LOWER"}, {"guarantee": "unconfirmed"}],
+)
+def test_only_high_probability_bounds_on_the_network_itself_guarantee_anything(small_run, change):
+    right = installed().bounds["clopper1934-test-set"]
+    other = dataclasses.replace(right, id="other2024-kind", aliases=(), **change)
+    (outcome,) = bc.evaluate(small_run, bounds=[other]).outcomes
+    assert outcome.verdict in (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)
+    assert outcome.reasons
+
+
+def test_a_negative_value_or_a_formula_without_latex_takes_nothing_down(small_run):
+    right = installed().bounds["clopper1934-test-set"]
+    negative = dataclasses.replace(
+        right,
+        id="negative2024-value",
+        aliases=(),
+        theorem=dataclasses.replace(right.theorem, value=right.theorem.value - 3),
+    )
+    outcomes = by_id(bc.evaluate(small_run, bounds=[negative, right]))
+    assert outcomes["negative2024-value"].verdict is Verdict.VIOLATED
+    assert outcomes[right.id].verdict is Verdict.NON_VACUOUS

@@ -186,7 +186,7 @@ def test_a_grid_index_is_the_least_one_that_covers(x, layers):
     j = int(enclose(TwoSidedIndex(t, layers), {t: Interval(x)}).integers()[0])
     power = x ** (8 * layers)
     assert power <= Fraction(2) ** j
-    assert power > Fraction(2) ** (j - 1)
+    assert power > Fraction(2) ** (j - 1) or j == -80 * layers
     assert int(enclose(FloorIndex(t), {t: Interval(x)}).integers()[0]) == _floor_log2(x**8)
 
 
@@ -222,3 +222,10 @@ def test_dudley_on_its_check_values_and_beyond_saturation():
 def test_between_keeps_both_ends():
     assert Between.enclose(Interval(2, 3), Interval(5, 7)) == Interval(2, 7)
     assert Between.enclose(Interval(9), Interval(5)) == Interval(5)
+
+
+def test_the_two_sided_index_is_monotone_down_to_zero():
+    j = TwoSidedIndex(t, 2)
+    indices = [enclose(j, {t: Interval(Fraction(x))}) for x in (0, "1/10000000", "1/1024", "1/100", 1, 7)]
+    assert all(a.hi <= b.lo for a, b in itertools.pairwise(indices))
+    assert enclose(j, {t: Interval(0, Fraction(1, 10**6))}) == Interval(-160)

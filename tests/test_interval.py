@@ -127,3 +127,8 @@ def test_dump_and_load_are_inverse(a, b):
     x = Interval.hull(a, b) / 3
     assert Interval.load(x.dump()) == x
     assert Interval.load(Interval.whole().dump()) == Interval.whole()
+
+
+def test_an_even_power_takes_the_larger_of_two_overlapping_ends():
+    a = 272996653310673477252411125948039410165
+    assert (Interval(-a, a + 1) ** 2).contains(Fraction(a + 1) ** 2)

@@ -34,11 +34,16 @@ def level(delta: float) -> Fraction:
     return exact
 
 
-def share(delta: Fraction, *, sampled: bool) -> tuple[Interval, Fraction]:
-    """(the theorem's delta, the delta of the sampled quantities)."""
-    if sampled:
-        return Interval(delta / 2, delta), delta / 2
-    return Interval(delta), delta
+def share(delta: Fraction, sampled: Fraction) -> Interval:
+    """The theorem's delta when its sampled quantities fail with probability at most `sampled` in all.
+
+    Raises `BoundcheckError` when they leave nothing to the theorem.
+    """
+    if not 0 <= sampled < delta:
+        raise BoundcheckError(
+            f"the sampled quantities spend {float(sampled):g} of delta = {float(delta):g}; less is needed, so that the theorem has a share."
+        )
+    return Interval(delta - sampled, delta)
 
 
 def best_of(delta: Fraction, bounds: int) -> Entry:

@@ -188,7 +188,7 @@ def _rank(outcome: Outcome) -> tuple[int, float, float, str]:
         return (1, 0.0, 0.0, outcome.id)
     near_one = outcome.slack is not None and outcome.slack > 0
     decades = -float(outcome.slack.log10().hi) if near_one and outcome.slack is not None else math.inf
-    return (0, round(float(outcome.value.log10().hi), 12), decades, outcome.id)
+    return (0, round(float(outcome.value.maximum(0).log10().hi), 12), decades, outcome.id)
 
 
 def _failed_plugin(failure: Failure) -> Outcome:
@@ -205,6 +205,30 @@ def _failed_plugin(failure: Failure) -> Outcome:
     )
 
 
+def _explanation(instance: Instance, classes: int) -> dict[str, Any]:
+    """What a reader asks next."""
+    return {
+        "slack": instance.slack(),
+        "symbols": instance.filled(),
+        "terms": instance.terms(),
+        "where": instance.where(),
+        "latex_numbers": instance.latex_numbers(),
+        "elasticities": instance.elasticities(),
+        "sample_size": instance.sample_size(guessing_error(classes)),
+        "sample_symbol": instance.sample_symbol,
+    }
+
+
+def _qualified(guarantee: str, verdict: Verdict, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict that a kind of guarantee can support: only `HP` promises anything of the network at hand."""
+    if guarantee == "unconfirmed":
+        return Verdict.INCONCLUSIVE, ("the statement is unconfirmed; nothing is certified with it.", *reasons)
+    if guarantee != "HP" and verdict in (Verdict.NON_VACUOUS, Verdict.VIOLATED):
+        reason = f"a guarantee of kind {guarantee} does not hold for one network with probability 1 - delta."
+        return Verdict.INCONCLUSIVE, (reason, *reasons)
+    return verdict, reasons
+
+
 def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) -> Outcome:
     """One bound on one run; what the plugin raises is the outcome."""
     known: dict[str, Any] = {
@@ -214,10 +238,13 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
         "object": bound.object,
         "guarantee": bound.guarantee,
         "plugin": plugin,
-        "latex": bound.theorem.latex(),
         "citation": bound.theorem.citation,
     }
     try:
+        known["latex"] = bound.theorem.latex()
+        if bound.object != "det":
+            reason = f"it speaks of the {bound.object} classifier, and only the error of the trained network is measured."
+            return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=(reason,), **known)
         decided = tuple((a.name, a.statement, a.check(study)) for a in bound.theorem.assumptions)
         known["assumptions"] = decided
         refuted = tuple(f"{name}: {r.reason}" for name, _, r in decided if r.status == "refuted")
@@ -234,28 +261,15 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
             classes=study.run.classes,
             resolutions=[(name, r) for name, _, r in decided],
         )
-        if bound.guarantee == "unconfirmed" and verdict is not Verdict.VIOLATED:
-            verdict, reasons = (
-                Verdict.INCONCLUSIVE,
-                ("the statement is unconfirmed; nothing is certified with it.", *reasons),
-            )
-        return Outcome(
-            verdict=verdict,
-            reasons=reasons,
-            value=value,
-            slack=instance.slack(),
-            floor=floor,
-            margin=instance.margin,
-            symbols=instance.filled(),
-            terms=instance.terms(),
-            where=instance.where(),
-            latex_numbers=instance.latex_numbers(),
-            elasticities=instance.elasticities(),
-            sample_size=instance.sample_size(guessing_error(study.run.classes)),
-            sample_symbol=instance.sample_symbol,
-            sampled=instance.sampled,
-            **known,
-        )
+        verdict, reasons = _qualified(bound.guarantee, verdict, reasons)
+        known.update(value=value, floor=floor, margin=instance.margin, sampled=instance.sampled)
+        try:
+            known.update(_explanation(instance, study.run.classes))
+        except Exception as error:
+            # The verdict stands, whatever goes wrong in explaining it.
+            reasons = (*reasons, f"its explanation failed: {type(error).__name__}: {error}")
+            known["traceback"] = traceback.format_exc()
+        return Outcome(verdict=verdict, reasons=reasons, **known)
     except UnavailableError as error:
         return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=error.reasons, **known)
     except Exception as error:

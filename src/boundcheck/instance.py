@@ -19,6 +19,7 @@ import sympy
 
 from . import confidence, record
 from .bound import Bound
+from .errors import PluginError
 from .extension import Extension
 from .interval import Interval
 from .quantities.quantity import Evidence, Measurement, Quantity
@@ -59,7 +60,11 @@ class Instance:
         self.bound = bound
         self.quantities = quantities
         self.sampled = sum((q.failure for q in quantities.values()), Fraction(0))
-        self.delta, _ = confidence.share(study.delta, sampled=bool(self.sampled))
+        self.delta = confidence.share(study.delta, self.sampled)
+        if any(q.evidence is Evidence.SAMPLED and not q.failure > 0 for q in quantities.values()):
+            raise PluginError(
+                f"a sampled quantity of `{bound.id}` states no failure probability; one is needed."
+            )
         self._expression = bound.theorem.closed_form
         # What moves when the margin does: itself, and what is measured at it.
         self._marginal = {s for s, q in quantities.items() if not isinstance(q.value, (Interval, tuple))}

@@ -98,6 +98,8 @@ class Interval:
         self = object.__new__(cls)
         self._lo = _NINF if lo.is_nan() else lo.lower()
         self._hi = _INF if hi.is_nan() else hi.upper()
+        if not self._lo <= self._hi:
+            raise ArithmeticError(f"an enclosure with lo > hi: {_text(self._lo)} > {_text(self._hi)}")
         return self
 
     @classmethod
@@ -210,7 +212,7 @@ class Interval:
                 return Interval._outward(self._lo**n, self._hi**n)
             if self._hi <= 0:
                 return Interval._outward(self._hi**n, self._lo**n)
-            return Interval._outward(_ZERO, max(self._lo**n, self._hi**n))
+            return Interval._outward(_ZERO, max((self._lo**n).upper(), (self._hi**n).upper()))
         q = arb(fmpq(p.numerator, p.denominator))
         return self._nonnegative("a fractional power")._map(lambda x: x if x == 0 or x == _INF else x**q)
 

@@ -111,3 +111,24 @@ def test_layer_norms_are_those_of_the_matrices(small_run, name, key):
     assert float(value.lo) <= expected * (1 + 1e-14)
     assert float(value.hi) >= expected * (1 - 1e-14)
     assert float(value.hi - value.lo) < 1e-12 * expected
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e-310, 1.0, 1e160, 1e300])
+def test_root_mean_square_norm_at_every_scale(scale):
+    from boundcheck import Run
+    from boundcheck.quantities import rms_input_norm
+
+    x = np.array([[3.0, 4.0], [0.0, 1.0]]) * scale
+    run = Run.from_arrays(
+        lambda p, v: p @ v, np.eye(2), train=(x, np.array([0, 1])), test=(x, np.array([0, 1]))
+    )
+    value = rms_input_norm.measure(Study(run, Fraction(1, 20))).value
+    exact = sum(Fraction(float(v)) ** 2 for v in x.ravel()) / 2
+    assert (value**2).contains(exact)
+    assert float(((value.hi - value.lo) / value.hi).mid()) < 1e-12
+
+
+def test_margins_beyond_float64_widen_the_ramp_risk():
+    margins = Margins(lower=np.array([-np.inf, 1.0]), upper=np.array([np.inf, 2.0]), traced=True)
+    at = margins.at(Interval(1, float("inf")))
+    assert at.contains(Interval(0, 1))

@@ -48,7 +48,7 @@ class OneSidedIndex(IntervalFunction):
 
 
 class TwoSidedIndex(IntervalFunction):
-    """j(t, m) = ceil(8 m log2 t): the least j with t <= 2^(j/(8m)). At t = 0 the grid starts at 2^-10."""
+    """j(t, m) = max(-80 m, ceil(8 m log2 t)): the least j of the grid with t <= 2^(j/(8m)); it starts at 2^-10."""
 
     nargs = (2,)
     tex = r"j_{{\pm}}\!\left({0};\, {1}\right)"
@@ -58,7 +58,8 @@ class TwoSidedIndex(IntervalFunction):
         layers, same = m.integers()
         if layers != same:
             raise ArithmeticError(f"the grid needs one whole number of layers; received {m}")
-        return _index(t, lambda x: _steps(x, 8 * layers, arb.ceil), arb(-80 * layers))
+        first = -80 * layers
+        return _index(t, lambda x: max(first, _steps(x, 8 * layers, arb.ceil)), arb(first))
 
 
 class FloorIndex(IntervalFunction):

@@ -65,8 +65,10 @@ class Margins:
         """The mean, moved outward by its rounding: 2u an example (one quotient, one difference), gam(n) for the sum."""
         if gamma <= 0:
             return Interval(int(np.count_nonzero(margins <= 0))) / self.size
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             losses = np.clip(1 - margins / gamma, 0, 1)
+        # A margin beyond float64 is only known to be somewhere: the end that stays true.
+        losses = np.where(np.isfinite(margins), losses, 1.0 if direction > 0 else 0.0)
         mean = float(losses.mean())
         slack = 3 * U + gam(self.size + 8) * mean
         return (Interval(mean) + Interval(direction) * slack).maximum(0).minimum(1)
@@ -113,12 +115,11 @@ def program_margins(
     ends = []
     for inputs, labels in batches:
         logits = np.asarray(predict(inputs), np.float64)
-        margin, _ = margin_ends(logits, np.zeros_like(logits), labels)
+        tiny = np.finfo(float).tiny
         correct = logits.argmax(axis=1) == labels
-        margin = np.where(
-            correct, np.maximum(margin, np.finfo(float).tiny), np.minimum(margin, -np.finfo(float).tiny)
-        )
-        ends.append(margin)
+        lower, upper = margin_ends(logits, np.zeros_like(logits), labels)
+        outward = [np.where(correct, np.maximum(end, tiny), np.minimum(end, -tiny)) for end in (lower, upper)]
+        ends.append(outward)
         advance(len(labels))
-    margins = np.concatenate(ends)
-    return Margins(lower=margins, upper=margins, traced=False)
+    lower, upper = (np.concatenate(part) for part in zip(*ends, strict=True))
+    return Margins(lower=lower, upper=upper, traced=False)

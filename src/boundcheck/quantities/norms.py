@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +20,22 @@ def _layers(study: Study, norm: Callable[[Affine], Interval], method: str) -> Qu
     )
 
 
+def _sum_of_squares(batch: np.ndarray) -> Interval:
+    """The sum of squares of float64 numbers of any magnitude.
+
+    Scaled by a power of two, exactly, so that squares neither overflow nor vanish; a sum of nonnegative products, in
+    any order, is then right to gam(terms), and what underflows is below 2^-1022 a term.
+    """
+    peak = float(np.max(np.abs(batch), initial=0.0))
+    if peak == 0:
+        return Interval(0)
+    exponent = math.frexp(peak)[1]
+    scaled = np.ldexp(np.ldexp(batch, -(exponent // 2)), -(exponent - exponent // 2))
+    squares = Interval(float(np.sum(np.square(scaled)))) * (1 + Interval(-1, 1) * gam(batch.size + 8))
+    lost = Interval(-1, 1) * batch.size * Interval(2) ** -1000
+    return (squares + lost).maximum(0) * Interval(2) ** (2 * exponent)
+
+
 @measurement("root mean square norm of the training inputs")
 def rms_input_norm(study: Study) -> Quantity:
     """(1/n sum_i |x_i|^2)^(1/2): the Frobenius norm of the data over sqrt(n)."""
@@ -26,9 +43,7 @@ def rms_input_norm(study: Study) -> Quantity:
     def measure() -> Interval:
         total, terms = Interval(0), 0
         for batch in study.each_input():
-            squares = float(np.sum(np.square(batch)))
-            # A sum of nonnegative products, in any order, is right to gam(terms).
-            total += Interval(squares) * (1 + Interval(-1, 1) * gam(batch.size + 8))
+            total += _sum_of_squares(batch)
             terms += len(batch)
         return (total / terms).sqrt()
 

@@ -27,7 +27,7 @@ from ..experiment import RunSpec
 from ..interval import Interval
 from ..models import build, split
 from ..network import trace
-from ..training import fit
+from ..training import DivergedError, fit
 from .margins import BATCH
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study, margins_of
@@ -93,17 +93,21 @@ def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
     task = f"random signs {draw + 1} of {spec.rademacher.draws if spec.rademacher else 0}"
     sample, dataset = study.run.sample("train"), load_dataset(spec.dataset)
     plus, targets = signs_and_targets(sample.labels, study.run.classes, spec.seed, draw)
-    trained = fit(
-        model_spec=spec.model,
-        recipe=spec.recipe.model_copy(update={"epochs": epochs}),
-        images=dataset.train_images,
-        labels=targets,
-        classes=study.run.classes,
-        preparation=spec.prepared,
-        seed=spec.seed * 1009 + 1 + draw,
-        checkpoint=None if folder is None else folder / "checkpoint",
-        on_epoch=lambda record: study.progress(task, record.epoch, epochs),
-    )
+    try:
+        trained = fit(
+            model_spec=spec.model,
+            recipe=spec.recipe.model_copy(update={"epochs": epochs}),
+            images=dataset.train_images,
+            labels=targets,
+            classes=study.run.classes,
+            preparation=spec.prepared,
+            seed=spec.seed * 1009 + 1 + draw,
+            checkpoint=None if folder is None else folder / "checkpoint",
+            on_epoch=lambda record: study.progress(task, record.epoch, epochs),
+        )
+    except DivergedError:
+        # A draw whose training fails stays a draw: nothing was fitted.
+        return len(sample)
     study.progress(task, epochs, epochs)
     predict, _ = split(build(spec.model, study.run.example.shape, study.run.classes, jax.random.key(0)))
     try:

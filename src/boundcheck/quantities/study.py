@@ -47,7 +47,7 @@ class Study:
         self.run = run
         self.delta = delta
         self.progress = progress
-        self._measured: dict[str, Quantity] = {}
+        self._measured: dict[Measurement, Quantity] = {}
         self._margins: dict[str, Margins] = {}
 
     # What theorems ask of the network ---------------------------------------------------------------------------
@@ -77,9 +77,9 @@ class Study:
 
     def measure(self, measurement: Measurement) -> Quantity:
         """The quantity, measured at most once. Raises `UnavailableError` when this run cannot supply it."""
-        if measurement.name not in self._measured:
-            self._measured[measurement.name] = measurement.measure(self)
-        return self._measured[measurement.name]
+        if measurement not in self._measured:
+            self._measured[measurement] = measurement.measure(self)
+        return self._measured[measurement]
 
     def margins(self, split: str) -> Margins:
         """Margins over the `train` or `test` examples with the labels the theorem speaks of."""
