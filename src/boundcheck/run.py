@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -215,7 +216,7 @@ def stored_arrays(tree: Any) -> list[tuple[str, np.ndarray]]:
     """Every leaf with its path; a random key as the integers it is made of."""
     leaves = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         leaves.append((jax.tree_util.keystr(path), np.asarray(jax.random.key_data(leaf) if is_key else leaf)))
     return leaves
 
