@@ -118,15 +118,7 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float, high: float)
     c = colour(b["family"])
     v = b["value"]
     if v is None:
-        ax.text(
-            low + 0.02 * (high - low),
-            y,
-            b["verdict"],
-            color="0.45",
-            va="center",
-            fontsize=7.5,
-            style="italic",
-        )
+        ax.text(0.06, y, b["verdict"], color="0.45", va="center", fontsize=7.5, style="italic")
         return
     left, right = (max(low, v[key] if v[key] is not None else low) for key in ("log10_lo", "log10_hi"))
     ax.plot([left, right], [y, y], color=c, lw=5, alpha=0.45, solid_capstyle="butt", zorder=3)
