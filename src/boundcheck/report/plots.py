@@ -92,7 +92,7 @@ def _panel(ax: Axes, run: Judged, ids: tuple[str, ...], low: float, high: float)
     ax.axvspan(e_low, e_high, color=OBSERVED, alpha=0.25, lw=0, zorder=1)
     ax.axvline(math.log10(max(observed["test_error"], 10**low)), color=OBSERVED, lw=1.4, zorder=2)
     for row, identifier in enumerate(ids):
-        _row(ax, len(ids) - 1 - row, run.bound(identifier), low, high)
+        _row(ax, len(ids) - 1 - row, run.bound(identifier), low)
     ax.set_yticks(range(len(ids)), [*reversed(ids)], fontsize=8)
     ax.tick_params(axis="y", length=0)
     ticks = _ticks(low, high)
@@ -112,7 +112,7 @@ def _ticks(low: float, high: float) -> list[int]:
     return [t for t in range(math.ceil(low), math.floor(high) + 1) if t % step == 0]
 
 
-def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float, high: float) -> None:
+def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float) -> None:
     if b is None:
         return
     c = colour(b["family"])
