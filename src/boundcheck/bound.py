@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
@@ -56,7 +56,6 @@ class Bound:
     object: Object = "det"
     guarantee: Guarantee = "HP"
     best_over: sympy.Symbol | None = None
-    notes: str = field(default="")
 
     def __post_init__(self) -> None:
         for name in (self.id, *self.aliases):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -20,7 +19,7 @@ from ..interval import Interval
 from ..network import Chain, Network
 from ..run import Run
 from .margins import BATCH, Margins, program_margins, traced_margins
-from .quantity import Evidence, Measurement, Quantity, UnavailableError
+from .quantity import Measurement, Quantity, UnavailableError
 
 VERSION = 1
 """Raised whenever a measurement changes its meaning, so that cached values are measured again."""
@@ -193,15 +192,3 @@ def _chained(network: Network, biases: bool) -> Chain:
     if not isinstance(chain, Chain):
         raise UnavailableError(*chain.reasons)
     return chain
-
-
-@contextmanager
-def unavailable_as_reasons(reasons: list[str]) -> Iterator[None]:
-    """Collect the reasons of a quantity that this run cannot supply."""
-    try:
-        yield
-    except UnavailableError as error:
-        reasons.extend(error.reasons)
-
-
-__all__ = ["Evidence", "Study", "margins_of", "silent"]
