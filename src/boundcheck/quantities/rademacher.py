@@ -12,6 +12,7 @@ vacuous, never the opposite.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +28,8 @@ from ..experiment import RunSpec
 from ..interval import Interval
 from ..models import build, split
 from ..network import trace
-from ..training import DivergedError, fit
+from ..run import Sample
+from ..training import DivergedError, Trained, fit
 from .margins import BATCH
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study, margins_of
@@ -86,7 +88,9 @@ def missed_targets(study: Study) -> list[int]:
 
 def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
     folder = study.cache(f"rademacher/{draw}")
-    key = study.key("rademacher", spec.model_dump_json(), study.run.digests["train"], str(draw))
+    # What a retraining depends on: not the run's name, nor what is asserted of it.
+    recipe = spec.model_dump_json(include={"model", "recipe", "seed"})
+    key = study.key("rademacher", recipe, str(epochs), study.run.digests["train"], str(draw))
     stored = None if folder is None else _stored(folder / "missed.json", key)
     if stored is not None:
         return stored
@@ -107,8 +111,20 @@ def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
         )
     except DivergedError:
         # A draw whose training fails stays a draw: nothing was fitted.
-        return len(sample)
+        missed = len(sample)
+    else:
+        missed = _missed(study, spec, sample, trained, plus)
     study.progress(task, epochs, epochs)
+    if folder is not None:
+        storage.write_json(folder / "missed.json", {"key": key, "missed": missed})
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return missed
+
+
+def _missed(
+    study: Study, spec: RunSpec, sample: Sample, trained: Trained, plus: Bool[np.ndarray, " n"]
+) -> int:
+    """How many targets a retrained network is not certain to hit."""
     predict, _ = split(build(spec.model, study.run.example.shape, study.run.classes, jax.random.key(0)))
     try:
         network = trace(predict, trained.params, study.run.example)
@@ -117,11 +133,7 @@ def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
     batches: Iterator[tuple[np.ndarray, np.ndarray]] = sample.batches(BATCH)
     margins = margins_of(network, predict, trained.params, batches)
     # Where sigma = +1 any wrong label is a success. An example that rounding leaves undecided counts as missed.
-    missed = int(np.count_nonzero(np.where(plus, ~(margins.upper < 0), ~(margins.lower > 0))))
-    if folder is not None:
-        storage.write_json(folder / "missed.json", {"key": key, "missed": missed, "epochs": trained.epochs})
-        _clear(folder / "checkpoint")
-    return missed
+    return int(np.count_nonzero(np.where(plus, ~(margins.upper < 0), ~(margins.lower > 0))))
 
 
 def _stored(path: Path, key: str) -> int | None:
@@ -130,10 +142,3 @@ def _stored(path: Path, key: str) -> int | None:
         return int(record["missed"]) if record["key"] == key else None
     except (RunError, KeyError, TypeError, ValueError):
         return None
-
-
-def _clear(checkpoint: Path) -> None:
-    for file in sorted(checkpoint.glob("*")):
-        file.unlink()
-    if checkpoint.is_dir():
-        checkpoint.rmdir()
