@@ -23,7 +23,8 @@ from .data import DATASETS, Dataset, draw_labels, load_dataset, prepare
 from .errors import BoundcheckError, RunError
 from .experiment import RunSpec
 from .models import build, split
-from .run import SPLITS, Run, Sample, digest
+from .run import SPLITS, Run, Sample
+from .storage import digest
 from .training import Trained
 
 SCHEMA = 1

@@ -5,7 +5,6 @@ Made by `load` from a directory (`archive.py`), or by `Run.from_arrays` from a n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from jaxtyping import Int
 from .errors import NetworkError, RunError
 from .experiment import ASSUMPTIONS, RunSpec
 from .network import Network, trace
+from .storage import digest
 
 SPLITS: Final[tuple[str, str]] = ("train", "test")
 
@@ -247,13 +247,3 @@ def check_labels(labels: np.ndarray, n: int, classes: int, split: str) -> Int[np
             f"so labels between 0 and {classes - 1} are needed."
         )
     return labels.astype(np.int64)
-
-
-def digest(*arrays: Any) -> str:
-    """sha256 over arrays with their dtypes and shapes, hex."""
-    sha = hashlib.sha256()
-    for a in arrays:
-        array = np.ascontiguousarray(np.asarray(a))
-        sha.update(f"{array.dtype}{array.shape}".encode())
-        sha.update(array.tobytes())
-    return sha.hexdigest()

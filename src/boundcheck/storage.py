@@ -1,14 +1,26 @@
-"""Files that are either the old or the new version, whenever the process dies."""
+"""Files that are either the old or the new version, whenever the process dies; and digests of what they hold."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .errors import RunError
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """sha256 over arrays with their dtypes and shapes, hex."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(f"{array.dtype.name}{array.shape}".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()
 
 
 def write(path: Path, content: bytes | str) -> None:

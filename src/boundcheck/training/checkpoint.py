@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from .. import storage, weights
 from ..errors import RunError
 
 _FILE = "state.safetensors"
 _SCHEMA = 1
-
-
-def digest(*arrays: np.ndarray) -> str:
-    """sha256 over arrays with their dtypes and shapes, hex."""
-    sha = hashlib.sha256()
-    for array in arrays:
-        sha.update(f"{array.dtype.name}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
 
 
 class Resumed(NamedTuple):

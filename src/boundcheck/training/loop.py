@@ -16,7 +16,8 @@ from jaxtyping import Int, UInt8
 
 from ..errors import RunError
 from ..models import ModelSpec
-from .checkpoint import Checkpoint, digest
+from ..storage import digest
+from .checkpoint import Checkpoint
 from .interruption import deferred_interrupt
 from .program import State, program
 from .recipe import Recipe
