@@ -7,7 +7,16 @@ Lam_i the effect at the logits of an error after layer i.
 
 from sympy import Product, Rational, Sum, log, sqrt, symbols
 
-from boundcheck.functions import FloorIndex, TwoSidedIndex, families, grid_price, grid_up, two_sided_price
+from boundcheck import quantities as q
+from boundcheck.functions import (
+    Dudley,
+    FloorIndex,
+    TwoSidedIndex,
+    families,
+    grid_price,
+    grid_up,
+    two_sided_price,
+)
 
 n, delta, gamma, R, x = symbols("n delta gamma R x", positive=True)
 L = symbols("L", integer=True, positive=True)
@@ -50,3 +59,36 @@ stratification = {
 
 A layer without bias (B_i = 0) has no index for one and pays nothing.
 """
+
+value = R + 2 * Dudley(C, n) + 3 * sqrt((log(2 / delta) + Pi) / (2 * n))
+
+symbols_of_cover = {
+    n: q.sample_size,
+    delta: q.delta,
+    gamma: q.margin,
+    R: q.ramp_risk,
+    x: q.rms_input_norm,
+    L: q.depth,
+    s: q.spectral_norms,
+    B: q.bias_flags,
+    rho: q.lipschitz_constants,
+    p: q.covering_atoms,
+}
+"""What does not depend on the reference matrices; b, beta and beta0 do."""
+
+# Powers of the grids, so that nothing is rounded up.
+example_values = {
+    n: 10_000,
+    delta: "1/100",
+    gamma: 8,
+    R: "1/10",
+    x: 10,
+    L: 2,
+    s: (2, 4),
+    b: (8, 16),
+    beta: (0, 0),
+    B: (0, 0),
+    rho: (1, 1),
+    p: (200, 100),
+}
+example_printed = "129.1854155"
