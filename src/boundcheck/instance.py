@@ -78,10 +78,8 @@ class Instance:
         else:
             self.best, self.margin = self._best_margin()
 
-    def values(
-        self, margin: Interval | None, moved: Mapping[sympy.Basic, Any] | None = None
-    ) -> dict[Any, Any]:
-        """What fills every symbol at a margin; `moved` replaces some of it."""
+    def values(self, margin: Interval | None) -> dict[Any, Any]:
+        """What fills every symbol at a margin."""
         values: dict[Any, Any] = {}
         for symbol, measurement in self.bound.symbols.items():
             if measurement.role == "delta":
@@ -93,10 +91,10 @@ class Instance:
                 if not isinstance(value, (Interval, tuple)):
                     value = value.at(margin if margin is not None else Interval(1))
                 values[symbol] = value
-        return values | dict(moved or {})
+        return values
 
     def _at(self, margin: Interval | None, moved: Mapping[sympy.Basic, Any] | None = None) -> Interval:
-        return self.bound.theorem.enclose(self.values(margin, moved))
+        return self.bound.theorem.enclose(self.values(margin) | dict(moved or {}))
 
     # The margin ---------------------------------------------------------------------------------------------------
 
@@ -199,12 +197,12 @@ class Instance:
             s
             for x in self._expression.atoms(sympy.Sum, sympy.Product)
             for limit in x.limits
-            for s in limit[1:]
+            for end in limit[1:]
+            for s in end.free_symbols
         }
-        fixed_symbols = {s for expression in fixed for s in sympy.sympify(expression).free_symbols}
         result = {}
         for symbol, measurement in self.bound.symbols.items():
-            if symbol in fixed_symbols:
+            if symbol in fixed:
                 continue
             slope = self._elasticity(symbol, measurement)
             if slope is not None and math.isfinite(slope):
@@ -234,12 +232,7 @@ class Instance:
         def move(x: Interval) -> Interval:
             y = float(x.midpoint()) * factor
             if measurement.at_most is not None:
-                y = min(
-                    y,
-                    measurement.at_most * (1 - 2**-20)
-                    if measurement.role == "delta"
-                    else measurement.at_most,
-                )
+                y = min(y, measurement.at_most)
             return Interval(round(y)) if measurement.whole else Interval(y)
 
         if isinstance(now, tuple):
@@ -273,18 +266,18 @@ class Instance:
         margins = [*self._margins(step=8), self.margin] if self.margin is not None else [None]
         at = Extension(self._expression, self.values(self.margin), {symbol, *self._marginal})
 
-        def enough(log10_n: float) -> bool:
-            n = {symbol: Interval(_power_of_ten(log10_n))}
-            return any(
-                below(at, n if gamma is None else {**self._moving_with(gamma), **n}) for gamma in margins
-            )
-
-        def below(at: Extension, moved: Mapping[sympy.Basic, Any]) -> bool:
+        def below(gamma: Interval | None, n: Interval) -> bool:
+            marginal = {} if gamma is None else self._moving_with(gamma)
             try:
-                return at(moved) < threshold
+                return at({**marginal, symbol: n}) < threshold
             except ArithmeticError:
                 return False
 
+        def enough(log10_n: float) -> bool:
+            n = Interval(_power_of_ten(log10_n))
+            return any(below(gamma, n) for gamma in margins)
+
+        # Most bounds that never get there are found out by the largest sizes alone.
         if not any(enough(x) for x in (60, ORDERS_OF_N)):
             return None
         known = next((k for k, x in enumerate(DECADES) if enough(x)), None)
