@@ -147,7 +147,16 @@ def trainings(report: Report) -> Figure:
             epochs = [row["epoch"] for row in run.history]
             errors = [row["train_error"] for row in run.history]
             c = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")[index % 6]
-            ax.plot(epochs, errors, color=c, lw=1.6, marker="o", ms=3.5, markevery=[len(epochs) - 1])
+            ax.plot(
+                epochs,
+                errors,
+                color=c,
+                lw=1.6,
+                ls=("-", "-", (0, (4, 3)), (0, (4, 3)))[index % 4],
+                marker="o",
+                ms=3.5,
+                markevery=[len(epochs) - 1],
+            )
             share = 0.92 - 0.1 * index
             ax.text(
                 0.985,
