@@ -12,15 +12,24 @@ import sympy
 
 import boundcheck as bc
 from boundcheck import Interval, Run, Verdict
+from boundcheck.functions import IntervalFunction
 from boundcheck.instance import OCTAVES, Instance
 from boundcheck.quantities.study import Study
 from boundcheck.registry import installed
+from boundcheck.report import markdown, text
+from boundcheck.report.report import Judged, Report
 
 ASSERTED = ("iid", "fixed-in-advance", "fresh-test-set")
 
 
 def by_id(evaluation):
     return {o.id: o for o in evaluation.outcomes}
+
+
+def rendered(evaluation):
+    """The report on one run, from what would be stored of it."""
+    stored = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    return markdown.render(Report(runs=(Judged(evaluation=stored, history=()),)), title="t")
 
 
 def test_every_bound_speaks_on_a_run_from_arrays(small_run):
@@ -324,7 +333,68 @@ def test_only_high_probability_bounds_on_the_network_itself_guarantee_anything(s
     assert outcome.reasons
 
 
-def test_a_negative_value_or_a_formula_without_latex_takes_nothing_down(small_run):
+class Untypeset(IntervalFunction):
+    """The identity, with an enclosure and no LaTeX."""
+
+    nargs = (1,)
+
+    @classmethod
+    def enclose(cls, x):
+        return x
+
+
+class Unenclosed(sympy.Function):
+    """A function of SymPy that nothing encloses."""
+
+    nargs = (1,)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"), [(Untypeset, "no attribute 'tex'"), (Unenclosed, "no interval extension")]
+)
+def test_a_formula_without_latex_or_enclosure_is_one_failed_row(small_run, function, reason):
+    right = installed().bounds["clopper1934-test-set"]
+    odd = dataclasses.replace(
+        right,
+        id="odd2024-formula",
+        aliases=(),
+        theorem=dataclasses.replace(right.theorem, value=function(right.theorem.value)),
+    )
+    evaluation = bc.evaluate(small_run, bounds=[odd, right])
+    outcome = by_id(evaluation)["odd2024-formula"]
+    assert outcome.verdict is Verdict.FAILED
+    assert reason in outcome.reasons[0]
+    assert by_id(evaluation)[right.id].verdict is Verdict.NON_VACUOUS
+    assert f"**small: failed.**\n- {text.escape(outcome.reasons[0])}" in rendered(evaluation)
+
+
+STEPS = ("slack", "filled", "terms", "where", "latex_numbers", "elasticities", "sample_size")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_verdict_survives_its_explanation(small_run, monkeypatch, step):
+    bounds = ["clopper1934-test-set", "golowich2018-frobenius"]
+    whole = by_id(bc.evaluate(small_run, bounds=bounds))
+
+    def explode(*_):
+        raise OverflowError("too large to explain")
+
+    monkeypatch.setattr(Instance, step, explode)
+    evaluation = bc.evaluate(small_run, bounds=bounds)
+    for identifier, outcome in by_id(evaluation).items():
+        expected = whole[identifier]
+        for kept in ("verdict", "value", "floor", "margin", "assumptions"):
+            assert getattr(outcome, kept) == getattr(expected, kept)
+        told = "its explanation failed: OverflowError: too large to explain"
+        assert outcome.reasons == (*expected.reasons, told)
+        assert "explode" in outcome.traceback
+    assert whole["clopper1934-test-set"].verdict is Verdict.NON_VACUOUS
+    assert list(evaluation.to_frame()["verdict"]) == [o.verdict.value for o in evaluation.outcomes]
+    page = rendered(evaluation)
+    assert page.count("too large to explain") == len(bounds)
+
+
+def test_a_negative_value_takes_nothing_down(small_run):
     right = installed().bounds["clopper1934-test-set"]
     negative = dataclasses.replace(
         right,

@@ -1,12 +1,14 @@
 """The conformance kit on every registered bound, and on wrong ones that it must catch."""
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import sympy
 
-from boundcheck import Bound, Example, Theorem
+from boundcheck import Bound, Example, Interval, Theorem
+from boundcheck.functions import IntervalFunction
 from boundcheck.registry import installed
 from boundcheck.testing import CHECKS, cases, check_bound
 
@@ -76,6 +78,42 @@ def test_a_bound_below_its_training_error_is_caught():
     assert "is_above_the_training_error" in failed(
         wrong("mohri2018-rademacher", lambda v: v - 5 * E - sympy.Symbol("Rad", nonnegative=True) * 3)
     )
+
+
+class RoundedToItsMiddle(IntervalFunction):
+    """The identity, wrongly: of a wide argument only the middle."""
+
+    nargs = (1,)
+    tex = "{}"
+
+    @classmethod
+    def enclose(cls, x):
+        radius = (Fraction(1, 10**15) - (Interval(x.hi) - Interval(x.lo))).maximum(0)
+        return x.midpoint() + Interval.hull(-radius, radius)
+
+
+class Unchanged(IntervalFunction):
+    """The identity, rightly."""
+
+    nargs = (1,)
+    tex = "{}"
+
+    @classmethod
+    def enclose(cls, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("function", "caught"), [(RoundedToItsMiddle, {"widening_never_narrows"}), (Unchanged, set())]
+)
+def test_a_function_that_narrows_when_its_input_widens_is_caught(function, caught):
+    E = sympy.Symbol("E", positive=True)
+    bound = wrong("mohri2018-rademacher", lambda v: v.subs(E, function(E)))
+    narrow, wide = function.enclose(Interval(Fraction(1, 10))), function.enclose(Interval(0.09, 0.11))
+    assert (wide.hi - wide.lo < narrow.hi - narrow.lo) is bool(caught)
+    assert failed(bound) == caught
+    reasons = [record.reason for record in check_bound(bound) if record.reason]
+    assert all(reason.startswith("widening E moved the value") for reason in reasons)
 
 
 def test_binary_for_natural_logarithm_is_caught():

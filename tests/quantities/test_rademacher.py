@@ -3,9 +3,22 @@
 import itertools
 from fractions import Fraction
 
+import jax
 import numpy as np
+import pytest
 
-from boundcheck.quantities.rademacher import lower_end, signs_and_targets
+from boundcheck import Interval, load, storage
+from boundcheck.experiment import RunSpec
+from boundcheck.quantities import rademacher
+from boundcheck.quantities.rademacher import (
+    lower_end,
+    missed_targets,
+    rademacher_complexity,
+    signs_and_targets,
+)
+from boundcheck.quantities.study import Study, silent
+from boundcheck.training import DivergedError, Trained, fit
+from boundcheck.workflow import train
 
 
 def test_half_of_the_targets_stay_true_and_the_others_never_do():
@@ -51,3 +64,63 @@ def test_coverage_of_the_lower_end_by_exact_enumeration():
             claims = {k: lower_end([Fraction(k, 8)], 8, delta) for k in set(missed)}
             failures = sum(claims[k] > rad for k in missed)
             assert Fraction(failures, len(signs)) <= delta
+
+
+SPEC = RunSpec.model_validate(
+    {
+        "name": "signs",
+        "dataset": "digits",
+        "model": {"name": "mlp", "hidden": [256], "bias": True},
+        "recipe": {"learning_rate": 0.1, "momentum": 0.9, "epochs": 2},
+        "seed": 3,
+        "rademacher": {"draws": 4, "epochs": 60},
+        "assume": ["iid"],
+    }
+)
+N = 1437
+
+
+@pytest.fixture
+def run(tmp_path):
+    return load(train(SPEC, tmp_path, silent).directory)
+
+
+def test_a_draw_whose_training_diverges_misses_every_target_and_stays_a_draw(run, monkeypatch):
+    """The second of four trainings has a learning rate at which the loss overflows."""
+    diverged = []
+
+    def fit_with_a_wild_second_draw(*, recipe, seed, **arguments):
+        if seed == SPEC.seed * 1009 + 2:
+            recipe = recipe.model_copy(update={"learning_rate": 1e38})
+        try:
+            return fit(recipe=recipe, seed=seed, **arguments)
+        except DivergedError:
+            diverged.append(seed)
+            raise
+
+    monkeypatch.setattr(rademacher, "fit", fit_with_a_wild_second_draw)
+    quantity = rademacher_complexity.measure(Study(run, Fraction(1, 20)))
+    assert diverged == [SPEC.seed * 1009 + 2]
+    stored = [run.directory / f"quantities/rademacher/{draw}/missed.json" for draw in range(4)]
+    missed = [storage.read_json(path, "a draw")["missed"] for path in stored]
+    assert missed[1] == N
+    assert max(missed[0], missed[2], missed[3]) < N / 2
+    kept, dropped = (
+        lower_end([Fraction(count, N) for count in counts], N, Fraction(1, 40))
+        for counts in (missed, [missed[0], *missed[2:]])
+    )
+    assert 0 < kept < dropped
+    assert quantity.value == Interval.hull(kept, Fraction(1, 2))
+    assert quantity.method.startswith("4 random sign draws")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_not_numbers_miss_every_target(run, monkeypatch, value):
+    """Also where the training itself noticed nothing: all weights nan or infinite."""
+
+    def fit_to_nothing(**_):
+        params = jax.tree.map(lambda leaf: np.full_like(leaf, value), run.params)
+        return Trained(params=params, initial=params, history=(), epochs=0, interpolated=True)
+
+    monkeypatch.setattr(rademacher, "fit", fit_to_nothing)
+    assert missed_targets(Study(run, Fraction(1, 20))) == [N] * 4
