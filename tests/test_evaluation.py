@@ -391,7 +391,16 @@ def test_a_verdict_survives_its_explanation(small_run, monkeypatch, step):
     assert whole["clopper1934-test-set"].verdict is Verdict.NON_VACUOUS
     assert list(evaluation.to_frame()["verdict"]) == [o.verdict.value for o in evaluation.outcomes]
     page = rendered(evaluation)
-    assert page.count("too large to explain") == len(bounds)
+    assert page.count("its explanation failed: OverflowError: too large to explain") == len(bounds)
+    assert page.count("Traceback") == len(bounds)
+    # A search that failed is not a search that found nothing, and the other answers are still there.
+    if step == "sample_size":
+        assert "no number of" not in page
+        assert page.count("How many examples it would take could not be computed") == len(bounds)
+    else:
+        assert "could not be computed" not in page
+    for outcome in evaluation.outcomes:
+        assert bool(outcome.symbols) == (step != "filled")
 
 
 def test_a_negative_value_takes_nothing_down(small_run):

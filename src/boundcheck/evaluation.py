@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -49,7 +49,7 @@ class Outcome:
     terms: tuple[tuple[str, Interval], ...] = ()
     elasticities: Mapping[str, float] = field(default_factory=dict)
     sample_size: float | None = None
-    sample_symbol: str = "n"
+    sample_symbol: str | None = None
     latex: str = ""
     latex_numbers: str = ""
     where: tuple[tuple[str, str, Parts], ...] = ()
@@ -205,18 +205,32 @@ def _failed_plugin(failure: Failure) -> Outcome:
     )
 
 
-def _explanation(instance: Instance, classes: int) -> dict[str, Any]:
-    """What a reader asks next."""
-    return {
-        "slack": instance.slack(),
-        "symbols": instance.filled(),
-        "terms": instance.terms(),
-        "where": instance.where(),
-        "latex_numbers": instance.latex_numbers(),
-        "elasticities": instance.elasticities(),
-        "sample_size": instance.sample_size(guessing_error(classes)),
-        "sample_symbol": instance.sample_symbol,
+def _explanation(instance: Instance, classes: int) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    """What a reader asks next, each answer by itself: what is known, what failed in words, and its traceback.
+
+    The verdict stands, whatever goes wrong in explaining it. Without a `sample_symbol` the sample size was not searched.
+    """
+    answers: dict[str, Callable[[], Any]] = {
+        "slack": instance.slack,
+        "symbols": instance.filled,
+        "terms": instance.terms,
+        "where": instance.where,
+        "latex_numbers": instance.latex_numbers,
+        "elasticities": instance.elasticities,
+        "sample_size": lambda: instance.sample_size(guessing_error(classes)),
+        "sample_symbol": lambda: instance.sample_symbol,
     }
+    known: dict[str, Any] = {}
+    reasons, last = [], ""
+    for name, answer in answers.items():
+        try:
+            known[name] = answer()
+        except Exception as error:
+            reasons.append(f"its explanation failed: {type(error).__name__}: {error}")
+            last = traceback.format_exc()
+    if "sample_size" not in known:
+        known.pop("sample_symbol", None)
+    return known, tuple(dict.fromkeys(reasons)), last
 
 
 def _qualified(guarantee: str, verdict: Verdict, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
@@ -263,12 +277,9 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
         )
         verdict, reasons = _qualified(bound.guarantee, verdict, reasons)
         known.update(value=value, floor=floor, margin=instance.margin, sampled=instance.sampled)
-        try:
-            known.update(_explanation(instance, study.run.classes))
-        except Exception as error:
-            # The verdict stands, whatever goes wrong in explaining it.
-            reasons = (*reasons, f"its explanation failed: {type(error).__name__}: {error}")
-            known["traceback"] = traceback.format_exc()
+        explained, failed, where = _explanation(instance, study.run.classes)
+        known.update(explained, traceback=where)
+        reasons = (*reasons, *failed)
         return Outcome(verdict=verdict, reasons=reasons, **known)
     except UnavailableError as error:
         return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=error.reasons, **known)

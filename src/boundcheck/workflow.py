@@ -26,6 +26,7 @@ from .registry import Registry
 from .report import markdown
 from .report.report import Judged, Report, read
 from .run import Run
+from .theorem import Theorem
 from .training import EpochRecord, fit
 
 
@@ -126,6 +127,14 @@ def report_of(evaluation: Evaluation) -> Report:
     return Report(runs=(Judged(evaluation=evaluation.to_json(), history=()),))
 
 
+def _latex(theorem: Theorem) -> str:
+    """The statement as LaTeX, or why a formula of the plugin's has none."""
+    try:
+        return theorem.latex()
+    except Exception as error:
+        return f"none ({type(error).__name__}: {error})"
+
+
 def describe(bound: Bound, registry: Registry) -> str:
     """Statement, assumptions, symbols and source of a bound, as plain text."""
     theorem, citation = bound.theorem, bound.theorem.citation
@@ -155,7 +164,7 @@ def describe(bound: Bound, registry: Registry) -> str:
         *([f"derivation of the form used here: {citation.derivation}"] if citation.derivation else []),
         f"check value: {bound.example.value} at "
         + ", ".join(f"{symbol} = {value}" for symbol, value in bound.example.values.items()),
-        f"LaTeX: {theorem.latex()}",
+        f"LaTeX: {_latex(theorem)}",
     ]
     return "\n".join(lines)
 

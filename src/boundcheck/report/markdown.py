@@ -199,8 +199,8 @@ def _card(report: Report, identifier: str) -> str:
         if b["value"] is None:
             reasons = "".join(f"\n- {escape(reason)}" for reason in b["reasons"])
             parts.append(f"**{escape(run.name)}: {b['verdict']}.**{reasons}")
-            if b["traceback"]:
-                parts.append("```text\n" + b["traceback"].replace("```", "'''").rstrip() + "\n```")
+        if b["traceback"]:
+            parts.append("```text\n" + b["traceback"].replace("```", "'''").rstrip() + "\n```")
     parts += [_outcome(run, b) for run, b in valued]
     if valued:
         parts.append(_quantities(valued))
@@ -260,6 +260,8 @@ def _symbol_tex(b: Mapping[str, Any], symbol: str) -> str:
 
 def _needed(b: Mapping[str, Any], run: Judged) -> str:
     needed = b["sample_size_needed"]
+    if needed["symbol"] is None:
+        return "How many examples it would take could not be computed."
     kind = "test " if b["family"] == "test-set" else ""
     have = run.evaluation["test_size" if kind else "n"]
     if needed["log10"] is None:
