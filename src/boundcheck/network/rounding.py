@@ -32,9 +32,9 @@ def inflate(r: Float64[np.ndarray, "*s"], m: int) -> Float64[np.ndarray, "*s"]:
 
 def two_sum(a: Float64[np.ndarray, "*s"], b: Float64[np.ndarray, "*s"]) -> tuple[np.ndarray, np.ndarray]:
     """`s = fl(a + b)` and |a + b - s|, which is itself a float (Knuth 1969, section 4.2.2, theorem B)."""
-    s = a + b
+    s = np.asarray(a + b)
     t = s - a
-    return s, np.abs((a - (s - t)) + (b - t))
+    return s, np.abs(np.asarray((a - (s - t)) + (b - t)))
 
 
 def _powers_of_two(a: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Exact are products with a power of two, and of two numbers that float32 holds: 24 and 24 bits fit in 53.
     """
-    p = a * b
+    p = np.asarray(a * b)
     normal = (np.abs(p) >= TINY) | (a == 0) | (b == 0)
     exact = normal & (_powers_of_two(a) | _powers_of_two(b) | (_in_float32(a) & _in_float32(b)))
     return p, np.where(exact, 0.0, np.abs(p) * U + TINY)
@@ -61,7 +61,7 @@ def product(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def quotient(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`q = fl(a/b)`, broadcast, and a bound of its absolute error: 0 where b is a power of two or a is 0."""
-    q = a / b
+    q = np.asarray(a / b)
     normal = (np.abs(q) >= TINY) | (a == 0)
     exact = normal & (_powers_of_two(b) | (a == 0))
     return q, np.where(exact, 0.0, np.abs(q) * U + TINY)
