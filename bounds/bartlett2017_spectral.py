@@ -28,7 +28,7 @@ bound = Bound(
         assumptions=(a.iid, a.fixed_in_advance, a.chain),
         citation=Citation(BARTLETT_2017, theorem="Theorem 3.3", derivation="docs/theory/spectral-cover.md"),
     ),
-    symbols={**symbols_of_cover, b: q.row_norm_sums, beta: q.bias_l1_norms},
+    symbols={**symbols_of_cover, b: q.covering_masses, beta: q.bias_masses},
     best_over=gamma,
     example=Example(example_values, example_printed),
 )

@@ -32,8 +32,8 @@ bound = Bound(
     ),
     symbols={
         **symbols_of_cover,
-        b: q.row_norm_sums_from_initial,
-        beta: q.bias_l1_norms_from_initial,
+        b: q.covering_masses_from_initial,
+        beta: q.bias_masses_from_initial,
         beta0: q.initial_bias_l2_norms,
     },
     best_over=gamma,

@@ -7,7 +7,7 @@ from boundcheck import assumptions as a
 from boundcheck import quantities as q
 from boundcheck.functions import HypergeometricInverse
 
-from .growth import L, T, V, d, log_growth, symbols_of_growth
+from .growth import D, L, T, V, d, log_growth, symbols_of_growth
 from .references import LEBOEUF_2021
 
 n, E, delta = symbols("n E delta", positive=True)
@@ -21,12 +21,12 @@ bound = Bound(
     theorem=Theorem(
         value=HypergeometricInverse(E * n, n, 4 * n, log(4 / delta) + Lam),
         where={Lam: log_growth(5 * n)},
-        assumptions=(a.iid, a.fixed_in_advance, a.chain, a.piecewise_linear),
+        assumptions=(a.iid, a.fixed_in_advance, a.piecewise_linear),
         citation=Citation(LEBOEUF_2021, theorem="Theorem 8", derivation="docs/theory/growth-to-error.md"),
     ),
     symbols={n: q.sample_size, E: q.train_error, delta: q.delta, **symbols_of_growth},
     example=Example(
-        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 5000, T: (1,), V: (3,)},
+        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 5000, T: (1,), V: (3,), D: (1,)},
         "0.08175",
     ),
 )

@@ -29,9 +29,9 @@ def printed(*arguments: str) -> str:
     return buffer.getvalue()
 
 
-def python_output(text: str) -> str:
-    """What the README's example prints."""
-    (code,) = re.findall(r"<!-- example: python -->\n```python\n(.*?)```", text, re.DOTALL)
+def python_output(text: str, name: str = "python") -> str:
+    """What an example of the README prints."""
+    (code,) = re.findall(rf"<!-- example: {name} -->\n```python\n(.*?)```", text, re.DOTALL)
     buffer = io.StringIO()
     with contextlib.redirect_stdout(buffer):
         exec(compile(code, "README.md", "exec"), {})
@@ -78,7 +78,8 @@ def fill(text: str, name: str, output: str) -> str:
 
 if __name__ == "__main__":
     readme = README.read_text()
-    readme = fill(readme, "python", python_output(readme))
+    for example in ("flax", "python"):
+        readme = fill(readme, example, python_output(readme, example))
     readme = fill(readme, "bounds", bounds_output())
     if "--no-demo" not in sys.argv:
         readme = fill(readme, "demo", block(printed("demo")))

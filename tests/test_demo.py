@@ -80,8 +80,9 @@ def test_the_committed_report_is_of_the_same_bounds(demo):
         assert f'<a id="{b["id"]}"></a>' in committed
 
 
-def test_the_example_prints_what_the_readme_shows():
-    assert readme.section(TEXT, "python") == readme.python_output(TEXT)
+@pytest.mark.parametrize("example", ["flax", "python"])
+def test_the_examples_print_what_the_readme_shows(example):
+    assert readme.section(TEXT, example) == readme.python_output(TEXT, example)
 
 
 def test_the_table_of_bounds_is_generated():

@@ -6,6 +6,8 @@ so by name. Those about the network are read off its traced form.
 
 from __future__ import annotations
 
+from . import quantities
+from .interval import Interval
 from .quantities.quantity import UnavailableError
 from .quantities.study import Study
 from .theorem import Assumption, Check, Resolution
@@ -41,40 +43,54 @@ fresh_test_set = Assumption(
 )
 
 
-def _chain(*, biases: bool) -> Check:
-    def check(study: Study) -> Resolution:
-        try:
-            chain = study.chain(biases=biases)
-        except UnavailableError as error:
-            return Resolution(status="refuted", reason="; ".join(error.reasons))
-        return Resolution(
-            status="proven", reason=f"{len(chain.affine)} dense layers, read off the traced network"
-        )
-
-    return check
+def _chain(study: Study) -> Resolution:
+    try:
+        chain = study.chain()
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    return Resolution(status="proven", reason=f"{len(chain.layers)} layers, read off the traced network")
 
 
 chain = Assumption(
     "chain",
-    "the network is a chain of affine maps with a fixed elementwise nonlinearity after each but the last",
-    _chain(biases=True),
+    "the network is a chain of affine maps with a fixed Lipschitz map that keeps 0 after each but the last",
+    _chain,
 )
+
+
+def _chain_without_biases(study: Study) -> Resolution:
+    try:
+        chain = study.chain(biases=False)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    if not chain.plain:
+        return Resolution(status="refuted", reason="; ".join(chain.why_not_plain))
+    return Resolution(status="proven", reason=f"{len(chain.layers)} layers, read off the traced network")
+
 
 chain_without_biases = Assumption(
     "chain-without-biases",
     "the network is a chain of linear maps, without biases, with a fixed elementwise nonlinearity after each but the last",
-    _chain(biases=False),
+    _chain_without_biases,
 )
 
 
 def _homogeneous(study: Study) -> Resolution:
     try:
-        homogeneous = study.chain().homogeneous
+        network = study.network
     except UnavailableError as error:
         return Resolution(status="refuted", reason="; ".join(error.reasons))
-    if homogeneous:
-        return Resolution(status="proven", reason="every nonlinearity is ReLU")
-    return Resolution(status="refuted", reason="some nonlinearity is not positively homogeneous")
+    wrong = [f for f in network.nonlinear if not f.homogeneous or not f.lipschitz <= 1]
+    if not wrong:
+        kinds = sorted({type(f).__name__ for f in network.nonlinear})
+        return Resolution(
+            status="proven", reason=f"read off the traced network ({', '.join(kinds) or 'none'})"
+        )
+    reasons = (f"layer `{f.label}` (`{type(f).__name__}`, {f.source})" for f in wrong)
+    return Resolution(
+        status="refuted",
+        reason="not positively homogeneous or not 1-Lipschitz: " + ", ".join(dict.fromkeys(reasons)),
+    )
 
 
 homogeneous = Assumption(
@@ -85,13 +101,20 @@ homogeneous = Assumption(
 
 
 def _piecewise_linear(study: Study) -> Resolution:
-    resolution = _homogeneous(study)
-    if resolution.status == "proven":
-        return Resolution(status="proven", reason="every nonlinearity is ReLU, with one breakpoint")
-    return resolution
+    try:
+        rounds = study.measure(quantities.rounds)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    assert isinstance(rounds.value, Interval)
+    count = int(float(rounds.value.hi))
+    return Resolution(status="proven", reason=f"{count} rounds of sign tests, read off the traced network")
 
 
-piecewise_linear = Assumption("relu", "every nonlinearity is ReLU, one sign test a unit", _piecewise_linear)
+piecewise_linear = Assumption(
+    "piecewise-linear",
+    "every nonlinearity is piecewise linear: ReLU, leaky ReLU, |x|, clip, maximum or max pooling",
+    _piecewise_linear,
+)
 
 
 def _by_design(study: Study, recorded: str, claim: str) -> Resolution:

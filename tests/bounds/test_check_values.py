@@ -104,14 +104,22 @@ def test_chernoff_inversion_of_a_test_error():
     assert agrees(KlInverse.enclose(Interval(Fraction(1425, 10_000)), c), "0.1511984795")
 
 
-MLP = {"T": (512, 512, 9), "V": (401_920, 664_576, 669_706), "L": 3}
-TINY = {"T": (8, 2), "V": (24, 51), "L": 2}
+MLP = {"T": (512, 512, 9), "V": (401_920, 664_576, 669_706), "D": (1, 2, 3), "L": 3}
+TINY = {"T": (8, 2), "V": (24, 51), "D": (1, 2), "L": 2}
+LENET = {
+    "T": (8640, 2560, 120, 84, 9),
+    "V": (156, 2572, 33_412, 43_576, 44_426),
+    "D": (1, 2, 3, 4, 5),
+    "L": 5,
+}
+
+
+def families_of(shape):
+    return {family: tuple(map(Interval, shape[str(family)])) for family in (growth.T, growth.V, growth.D)}
 
 
 def patterns(shape, m) -> Interval:
-    values = {growth.L: Interval(shape["L"])}
-    values[growth.T] = tuple(map(Interval, shape["T"]))
-    values[growth.V] = tuple(map(Interval, shape["V"]))
+    values = {growth.L: Interval(shape["L"]), **families_of(shape)}
     return enclose(growth.log_patterns(sympy.Integer(m)), values)
 
 
@@ -121,8 +129,7 @@ def test_growth_function_of_784_512_512_10():
     values = {
         growth.L: Interval(3),
         growth.d: Interval(266_560),
-        growth.T: tuple(map(Interval, MLP["T"])),
-        growth.V: tuple(map(Interval, MLP["V"])),
+        **families_of(MLP),
     }
     capped = enclose(growth.log_growth(sympy.Integer(120_000)), values)
     assert agrees(capped, "83177.66167")
@@ -130,6 +137,10 @@ def test_growth_function_of_784_512_512_10():
 
 def test_growth_function_of_2_8_3():
     assert agrees(patterns(TINY, 1000), "490.2651890")
+
+
+def test_growth_function_of_a_convolutional_network():
+    assert agrees(patterns(LENET, 10**7), "1543831.050")
 
 
 def test_growth_function_where_a_round_has_fewer_tests_than_parameters():

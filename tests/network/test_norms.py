@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from boundcheck.errors import NetworkError
 from boundcheck.interval import Interval
-from boundcheck.network import Affine
+from boundcheck.network import Affine, Dense
 
 _RNG = np.random.default_rng(1)
 
@@ -25,8 +25,7 @@ def affine(matrix, radius=None, bias=None, bias_radius=None):
         source="a.py:1",
         in_shape=(matrix.shape[1],),
         out_shape=(matrix.shape[0],),
-        matrix=matrix,
-        radius=radius,
+        operator=Dense(matrix=matrix, radius=radius),
         bias=np.zeros(len(matrix)) if bias is None else bias,
         bias_radius=bias_radius,
         has_bias=bias is not None,

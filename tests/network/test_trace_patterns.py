@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from boundcheck.network import Affine, Chain, Relu, trace
+from boundcheck.interval import Interval
+from boundcheck.network import Affine, Chain, Convolution, Dense, Relu, trace
 
 _RNG = np.random.default_rng(0)
 WEIGHTS = [_RNG.normal(size=shape).astype(np.float32) for shape in ((5, 4), (6, 5), (3, 6))]
@@ -184,7 +185,10 @@ def test_every_way_to_write_a_network_is_one_network(pattern, jit):
     chain = network.chain(biases=True)
     assert isinstance(chain, Chain)
     assert chain.widths == (4, 5, 6, 3)
-    assert chain.lipschitz == (1, 1, 1)
+    assert chain.plain == network.affine
+    assert [layer.plain for layer in chain.layers] == list(network.affine)
+    assert [layer.lipschitz for layer in chain.layers] == [Interval(1)] * 3
+    assert all(layer.homogeneous for layer in chain.layers)
     assert chain.homogeneous
     logits, radius = network.enclose(X[None])
     np.testing.assert_allclose(logits[0], f(params, jnp.asarray(X)), rtol=1e-5, atol=1e-5)
@@ -303,9 +307,38 @@ def test_only_layers_of_parameters_used_once_are_free():
     assert _free(lambda p, x: p[1] @ (p[0] @ x), (w, v)) == [False]
     assert _free(lambda p, x: w @ x, w) == [False]
     assert _free(lambda p, x: p.T @ jax.nn.relu(p @ x), w) == [False, False]
-    # One matrix at every position of an image: its entries occur twice.
-    (piece,) = trace(
-        lambda p, x: (x @ p).reshape(-1), jnp.ones((4, 3), dtype=jnp.float32), np.zeros((2, 4), np.float32)
-    ).affine
-    assert not piece.free
-    assert piece.matrix.shape == (6, 8)
+
+
+def test_one_matrix_at_every_position_is_a_convolution_whose_kernel_is_free():
+    p = jnp.asarray(_RNG.normal(size=(4, 3)), jnp.float32)
+    (piece,) = trace(lambda p, x: (x @ p).reshape(-1), p, np.zeros((2, 4), np.float32)).affine
+    assert isinstance(piece.operator, Convolution)
+    assert piece.operator.parameters == 12
+    assert piece.free
+    assert piece.is_exact
+    np.testing.assert_array_equal(piece.matrix, np.kron(np.eye(2), np.asarray(p, np.float64).T))
+    # As a dense layer of the whole example the same numbers would occur twice: that is one parameter in two places.
+    (dense,) = trace(lambda p, x: p @ x.reshape(-1), piece.matrix, np.zeros((2, 4))).affine
+    assert isinstance(dense.operator, Dense)
+    assert dense.operator.parameters == 48
+    # A matrix of one position only is dense, whatever the program calls it.
+    (single,) = trace(lambda p, x: (x @ p)[0], p, np.zeros((1, 4), np.float32)).affine
+    assert isinstance(single.operator, Dense)
+    assert single.free
+    np.testing.assert_array_equal(single.matrix, np.asarray(p.T, np.float64))
+
+
+def test_a_parameter_that_a_constant_shares_is_not_free():
+    """The same matrix in two layers, once by itself and once scaled, is free in neither."""
+    w = jnp.asarray(_RNG.normal(size=(4, 4)), jnp.float32)
+    assert _free(lambda p, x: (2 * p) @ jax.nn.relu(p @ x), w) == [False, False]
+    # A value that is read twice is one piece, not two with the same weights.
+    v = jnp.asarray(_RNG.normal(size=(4, 4)), jnp.float32)
+
+    def skip(p, x):
+        h = p[0] @ x
+        return h + p[1] @ jax.nn.relu(h)
+
+    network = trace(skip, (w, v), X)
+    assert [piece.label for piece in network.affine] == ["[0]", "[1]"]
+    assert [piece.free for piece in network.affine] == [True, True]

@@ -100,7 +100,7 @@ def test_root_mean_square_norm_against_exact_sums(small_run):
     assert value.hi - value.lo < 1e-10
 
 
-@pytest.mark.parametrize(("name", "key"), [("frobenius_norms", "first"), ("row_norm_sums", "second")])
+@pytest.mark.parametrize(("name", "key"), [("frobenius_norms", "first"), ("covering_masses", "second")])
 def test_layer_norms_are_those_of_the_matrices(small_run, name, key):
     from boundcheck import quantities
 

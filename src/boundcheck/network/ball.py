@@ -1,21 +1,21 @@
-"""A run of affine equations as one matrix and one bias, with a bound of the rounding of both.
+"""Affine equations applied to a dense matrix and its bias, with a bound of the rounding of both.
 
-The equations are evaluated on the n basis vectors and on 0 at once: an array `(n + 1, *shape)` whose first n
-rows carry the linear part and whose last row carries the constant part. Every operation returns a midpoint
-and a radius, elementwise. The radius stays `None` as long as every operation is known to be exact, which is
-what keeps a dense layer on the plain input exact: each of its sums has one nonzero term, a weight times one.
+A value that depends on n numbers is an array `(n + 1, *shape)`, whose first n rows carry the linear part and
+whose last row carries the constant part. Every operation returns midpoints and radii, elementwise. The radius
+stays `None` as long as every operation is known to be exact.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from .program import LAYOUT, Constant, Equation, Variable
+from .moves import Move, move, pad, padding
+from .program import LAYOUT, Constant, Equation
 from .rounding import TINY, gam, inflate, product, quotient, two_sum
 
 
@@ -27,39 +27,6 @@ class Ball:
     radius: np.ndarray | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unrolled:
-    """x -> matrix x + bias, on flattened values; radii are `None` where exact."""
-
-    matrix: np.ndarray
-    radius: np.ndarray | None
-    bias: np.ndarray
-    bias_radius: np.ndarray | None
-    has_bias: bool
-
-
-def unroll(start: Variable, equations: Sequence[Equation], end: Variable) -> Unrolled:
-    """The affine map from `start` to `end` that the equations compute, in real arithmetic."""
-    n = start.size
-    identity = np.zeros((n + 1, n))
-    np.fill_diagonal(identity, 1.0)
-    env: dict[int, Ball] = {start.index: Ball(mid=identity.reshape(n + 1, *start.shape), radius=None)}
-    with np.errstate(all="ignore"):
-        for equation in equations:
-            operands = [o if isinstance(o, Constant) else env[o.index] for o in equation.operands]
-            env[equation.outputs[0].index] = AFFINE[equation.primitive](equation, operands)
-    ball = env[end.index]
-    mid = ball.mid.reshape(n + 1, end.size)
-    radius = None if ball.radius is None else ball.radius.reshape(n + 1, end.size)
-    return Unrolled(
-        matrix=_frozen(mid[:-1].T),
-        radius=None if radius is None or not radius[:-1].any() else _frozen(radius[:-1].T),
-        bias=_frozen(mid[-1]),
-        bias_radius=None if radius is None or not radius[-1].any() else _frozen(radius[-1]),
-        has_bias=any(map(adds_constant, equations)),
-    )
-
-
 def adds_constant(equation: Equation) -> bool:
     """Whether the equation adds something that does not depend on the input: a bias, whatever its value."""
     constants = [o for o in equation.operands if isinstance(o, Constant)]
@@ -68,29 +35,23 @@ def adds_constant(equation: Equation) -> bool:
     return equation.primitive in ("concatenate", "pad") and any(c.leaves or c.value.any() for c in constants)
 
 
-def _frozen(a: np.ndarray) -> np.ndarray:
-    copy = np.array(a, dtype=np.float64, order="C")
-    copy.flags.writeable = False
-    return copy
-
-
 def _ball(mid: np.ndarray, radius: np.ndarray | None) -> Ball:
     return Ball(mid=mid, radius=radius if radius is not None and radius.any() else None)
 
 
-def _each(ball: Ball, move: Callable[[np.ndarray], np.ndarray]) -> Ball:
+def _each(ball: Ball, place: Move) -> Ball:
     """The same rearrangement of midpoints and radii."""
-    return Ball(mid=move(ball.mid), radius=None if ball.radius is None else move(ball.radius))
+    return Ball(mid=place(ball.mid), radius=None if ball.radius is None else place(ball.radius))
 
 
-def _rows(ball: Ball, shape: tuple[int, ...]) -> Ball:
-    """The ball broadcast to rows of `shape`: a scalar meets an array in `add` and `mul`."""
+def spread_ball(ball: Ball, shape: tuple[int, ...]) -> Ball:
+    """The ball broadcast to rows of `shape`: a smaller array meets a larger one in `add` and `mul`."""
 
-    def move(a: np.ndarray) -> np.ndarray:
+    def spread(a: np.ndarray) -> np.ndarray:
         ones = (1,) * (len(shape) - a.ndim + 1)
         return np.broadcast_to(a.reshape(a.shape[0], *ones, *a.shape[1:]), (a.shape[0], *shape))
 
-    return _each(ball, move)
+    return _each(ball, spread)
 
 
 # Arithmetic ---------------------------------------------------------------------------------------
@@ -99,7 +60,7 @@ def _rows(ball: Ball, shape: tuple[int, ...]) -> Ball:
 def _scale(equation: Equation, operands: list[Any]) -> Ball:
     a, b = operands
     ball, c = (a, b.float64) if isinstance(a, Ball) else (b, a.float64)
-    ball = _rows(ball, equation.outputs[0].shape)
+    ball = spread_ball(ball, equation.outputs[0].shape)
     divides = equation.primitive == "div"
     mid, error = (quotient if divides else product)(ball.mid, c)
     if ball.radius is not None:
@@ -116,7 +77,7 @@ def _negative(_: Equation, operands: list[Any]) -> Ball:
 def _add(equation: Equation, operands: list[Any]) -> Ball:
     shape = equation.outputs[0].shape
     rows = next(o.mid.shape[0] for o in operands if isinstance(o, Ball))
-    a, b = (_rows(o, shape) if isinstance(o, Ball) else _constant(o, rows, shape) for o in operands)
+    a, b = (spread_ball(o, shape) if isinstance(o, Ball) else _constant(o, rows, shape) for o in operands)
     mid, error = two_sum(a.mid, -b.mid if equation.primitive == "sub" else b.mid)
     for radius in (a.radius, b.radius):
         if radius is not None:
@@ -183,55 +144,18 @@ def _dot(equation: Equation, operands: list[Any]) -> Ball:
 # Rearrangements -----------------------------------------------------------------------------------
 
 
-def _reshape(equation: Equation, operands: list[Any]) -> Ball:
-    shape = equation.outputs[0].shape
-    return _each(operands[0], lambda a: a.reshape(a.shape[0], *shape))
-
-
-def _transpose(equation: Equation, operands: list[Any]) -> Ball:
-    order = (0, *(p + 1 for p in equation.params["permutation"]))
-    return _each(operands[0], lambda a: a.transpose(order))
-
-
-def _reverse(equation: Equation, operands: list[Any]) -> Ball:
-    axes = tuple(d + 1 for d in equation.params["dimensions"])
-    return _each(operands[0], lambda a: np.flip(a, axes))
-
-
-def _broadcast(equation: Equation, operands: list[Any]) -> Ball:
-    shape = equation.outputs[0].shape
-    places = equation.params["broadcast_dimensions"]
-
-    def move(a: np.ndarray) -> np.ndarray:
-        ones = [1] * len(shape)
-        for size, place in zip(a.shape[1:], places, strict=True):
-            ones[place] = size
-        return np.broadcast_to(a.reshape(a.shape[0], *ones), (a.shape[0], *shape))
-
-    return _each(operands[0], move)
-
-
-def _slice(equation: Equation, operands: list[Any]) -> Ball:
-    starts, limits = equation.params["start_indices"], equation.params["limit_indices"]
-    strides = equation.params["strides"] or (1,) * len(starts)
-    index = (slice(None), *map(slice, starts, limits, strides))
-    return _each(operands[0], lambda a: a[index])
+def _move(equation: Equation, operands: list[Any]) -> Ball:
+    place = move(equation)
+    assert place is not None
+    return _each(operands[0], place)
 
 
 def _pad(equation: Equation, operands: list[Any]) -> Ball:
     ball, value = operands
-    config = equation.params["padding_config"]
-    out = _constant(value, ball.mid.shape[0], equation.outputs[0].shape).mid
-    inside = (
-        slice(None),
-        *(slice(lo, lo + n) for (lo, _, _), n in zip(config, ball.mid.shape[1:], strict=True)),
-    )
-    out[inside] = ball.mid
-    radius = None
-    if ball.radius is not None:
-        radius = np.zeros_like(out)
-        radius[inside] = ball.radius
-    return Ball(mid=out, radius=radius)
+    config = padding(equation)
+    mid = pad(ball.mid, config, 0.0)
+    mid[-1] = pad(ball.mid[-1:], config, float(value.float64))[0]
+    return Ball(mid=mid, radius=None if ball.radius is None else pad(ball.radius, config, 0.0))
 
 
 def _concatenate(equation: Equation, operands: list[Any]) -> Ball:
@@ -242,11 +166,8 @@ def _concatenate(equation: Equation, operands: list[Any]) -> Ball:
     return _ball(np.concatenate([p.mid for p in parts], axis), np.concatenate(radii, axis))
 
 
+_MOVED: Final = LAYOUT | {"slice", "dynamic_slice", "tile"}
 _SPECIAL: Final[dict[str, Callable[[Equation, list[Any]], Ball]]] = {
-    "transpose": _transpose,
-    "rev": _reverse,
-    "broadcast_in_dim": _broadcast,
-    "slice": _slice,
     "pad": _pad,
     "concatenate": _concatenate,
     "add": _add,
@@ -258,8 +179,5 @@ _SPECIAL: Final[dict[str, Callable[[Equation, list[Any]], Ball]]] = {
     "reduce_sum": _sum,
     "dot_general": _dot,
 }
-AFFINE: Final = dict.fromkeys(LAYOUT, _reshape) | _SPECIAL
-"""The allow-list: how each affine primitive acts on a ball."""
-
-MOVES: Final = LAYOUT | {"slice", "pad", "concatenate"}
-"""Primitives that only place entries: they are the same on integers and on reals."""
+AFFINE: Final = dict.fromkeys(_MOVED, _move) | _SPECIAL
+"""How an affine primitive acts on a ball."""

@@ -1,18 +1,21 @@
-"""`Network`, a classifier as theory sees it, and `Chain`, the layered form that most theorems need."""
+"""`Network`, a classifier as theory sees it: a graph of affine pieces, nonlinearities, sums and concatenations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int, Shaped
 
-from ..errors import NetworkError
-from .affine import Affine
-from .forward import Forward, relu
+from ..interval import Interval
+from .affine import Affine, spectral_norms
+from .forward import enclose
+from .nonlinear import Nonlinearity
 
-_BATCH = 8192
-"""Rows that `Network.enclose` works on at once: a few tens of MB at the widths of ordinary networks."""
+if TYPE_CHECKING:
+    from .chain import Chain
+    from .path import PathNorms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,22 +24,38 @@ class Input:
 
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """How many numbers an example has."""
+        return int(np.prod(self.shape))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relu:
-    """max(x, 0), elementwise on `shape`: 1-Lipschitz in every l_p norm, positively homogeneous, 0 at 0."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Join:
+    """The sum of values, each put into its places of a vector of `size`; 0 elsewhere.
+
+    `places[i][e]` is where entry e of input i goes (`None`: in order). A residual sum has inputs that all fill the
+    vector; a concatenation has inputs that fill disjoint parts of it. Placing is an isometry.
+    """
 
     label: str
     source: str
-    shape: tuple[int, ...]
+    size: int
+    places: tuple[Int[np.ndarray, " n"] | None, ...]
+    disjoint: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One step of a network; `inputs` are positions in `Network.nodes`, all before its own."""
 
-    operation: Input | Affine | Relu
+    operation: Input | Affine | Nonlinearity | Join
     inputs: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it returns."""
+        return self.operation.out_size if isinstance(self.operation, Affine) else self.operation.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,28 +71,13 @@ class Refusal:
         return "; ".join(self.reasons)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    r"""$A_L\, s(A_{L-1} \cdots s(A_1 x))$, with a bias in each piece that has one.
-
-    `lipschitz[i]` is the l2 Lipschitz constant of the nonlinearity after piece i, 1 after the last, which has
-    none. `homogeneous` says whether every nonlinearity is positively homogeneous. `widths` are the input
-    dimension, the hidden widths, and the number of classes.
-    """
-
-    affine: tuple[Affine, ...]
-    lipschitz: tuple[float, ...]
-    homogeneous: bool
-    widths: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Network:
-    """A classifier from inputs of shape `in_shape` to `classes` logits, as affine pieces and nonlinearities.
+    """A classifier from inputs of shape `in_shape` to `classes` logits.
 
     It is the function in real arithmetic with the stored weights. `nodes` are in topological order, the input
-    first and the logits last. `parameters` counts the floating-point entries of the parameters it was traced
-    with.
+    first and the logits last; values are flat. `parameters` counts the floating-point entries of the parameters
+    it was traced with.
     """
 
     in_shape: tuple[int, ...]
@@ -86,34 +90,30 @@ class Network:
         """The affine pieces, in order."""
         return tuple(node.operation for node in self.nodes if isinstance(node.operation, Affine))
 
-    def chain(self, biases: bool = False) -> Chain | Refusal:
-        """The network as a chain, pieces with a nonlinearity between any two, or every reason it is none.
+    @property
+    def nonlinear(self) -> tuple[Nonlinearity, ...]:
+        """The nonlinearities, in order."""
+        return tuple(node.operation for node in self.nodes if isinstance(node.operation, Nonlinearity))
 
-        Without `biases`, a piece that adds a constant is a reason, even if the constant is zero today:
-        theorems without biases speak of a class of functions that has none.
+    def spectral_norms(self, gap: float | None = None) -> tuple[Interval, ...]:
+        """The spectral norms of the affine pieces, in order, found on all cores; see `Affine.spectral_norm`."""
+        return spectral_norms(self.affine, gap)
+
+    def chain(self, biases: bool = False) -> Chain | Refusal:
+        """The network as layers, a linear map and then a Lipschitz map each, or every reason why it is none.
+
+        Without `biases`, a piece that adds a constant is a reason, even if the constant is zero today: theorems
+        without biases speak of a class of functions that has none.
         """
-        operations = [node.operation for node in self.nodes[1:]]
-        reasons = []
-        if not operations or not isinstance(operations[0], Affine):
-            reasons.append("the network starts with a nonlinearity; a chain starts with an affine layer")
-        if not operations or not isinstance(operations[-1], Affine):
-            reasons.append("the network ends with a nonlinearity; a chain ends with an affine layer")
-        if not biases:
-            reasons += [
-                f"layer `{piece.label}` has a bias ({piece.source}); "
-                "train it without biases, or use a bound that admits them"
-                for piece in self.affine
-                if piece.has_bias
-            ]
-        if reasons:
-            return Refusal(reasons=tuple(reasons))
-        pieces = self.affine
-        return Chain(
-            affine=pieces,
-            lipschitz=(1.0,) * len(pieces),
-            homogeneous=True,
-            widths=(pieces[0].matrix.shape[1], *(piece.matrix.shape[0] for piece in pieces)),
-        )
+        from .chain import chain
+
+        return chain(self, biases)
+
+    def path_norms(self) -> PathNorms | Refusal:
+        """The l1 and l2 path norms, or every reason why there are none."""
+        from .path import path_norms
+
+        return path_norms(self)
 
     def enclose(
         self, x: Shaped[np.ndarray, "batch ..."]
@@ -124,24 +124,4 @@ class Network:
         Raises `NetworkError` if `x` has another shape than `(batch, *in_shape)` or entries that are not
         finite numbers.
         """
-        x = np.asarray(x)
-        if x.shape[1:] != self.in_shape or x.ndim != len(self.in_shape) + 1:
-            raise NetworkError([f"inputs have shape {x.shape}; the network takes (batch, *{self.in_shape})"])
-        if not np.can_cast(x.dtype, np.float64):
-            raise NetworkError([f"inputs have dtype {x.dtype}; give float32 or float64"])
-        steps = [
-            Forward(node.operation) if isinstance(node.operation, Affine) else relu for node in self.nodes[1:]
-        ]
-        logits, radii = (np.zeros((len(x), self.classes)) for _ in range(2))
-        for start in range(0, len(x), _BATCH):
-            rows = slice(start, start + _BATCH)
-            h, r = x[rows].reshape(len(x[rows]), -1).astype(np.float64), None
-            if not np.isfinite(h).all():
-                raise NetworkError(["inputs have entries that are not finite; remove these examples"])
-            with np.errstate(all="ignore"):
-                for step in steps:
-                    h, r = step(h, r)
-            r = np.zeros_like(h) if r is None else r
-            known = np.isfinite(h) & np.isfinite(r)
-            logits[rows], radii[rows] = np.where(known, h, 0.0), np.where(known, r, np.inf)
-        return logits, radii
+        return enclose(self, x)

@@ -11,6 +11,7 @@ and `closed_call` became `eval_jaxpr`; reading both through `_open` needs no ver
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import sysconfig
@@ -30,6 +31,24 @@ from .program import LAYOUT, Constant, Equation, Leaf, Program, Variable, is_flo
 _CALLS = frozenset(
     {"jit", "pjit", "custom_jvp_call", "custom_vjp_call", "remat", "remat2", "checkpoint"}
     | {"closed_call", "core_call", "call", "eval_jaxpr"}
+)
+_ELEMENTWISE = frozenset(
+    {
+        "add",
+        "add_any",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "max",
+        "min",
+        "abs",
+        "sign",
+        "pow",
+        "integer_pow",
+        "square",
+    }
+    | {"sqrt", "rsqrt", "exp", "log", "convert_element_type", "copy", "copy_p", "stop_gradient", "name"}
 )
 _RANDOM = frozenset({"random_bits", "threefry2x32", "rng_bit_generator", "rng_uniform"})
 _NOT_THE_USERS = (
@@ -155,6 +174,7 @@ def _evaluate(
     live: dict[int, tuple[Variable, str]] = {start.index: (start, "input")}
     origin = {i: frozenset({n}) for n, i in enumerate(arguments[:-1])}
     raw = {i: n for n, i in enumerate(arguments[:-1])}
+    varies: dict[int, tuple[bool, ...]] = {}
     equations: list[Equation] = []
     reasons: list[str] = []
     used = {i for e in flat for i in e.operands} | {output}
@@ -170,7 +190,12 @@ def _evaluate(
         value = values[i]
         extended = jax.numpy.issubdtype(jax.typeof(value).dtype, jax.dtypes.extended)
         array = np.empty(jax.typeof(value).shape, bool) if extended else np.asarray(value)
-        return Constant(value=array, leaves=origin.get(i, frozenset()), raw=raw.get(i))
+        return Constant(
+            value=array,
+            leaves=origin.get(i, frozenset()),
+            raw=raw.get(i),
+            varies=varies.get(i, tuple(size > 1 for size in array.shape)),
+        )
 
     for e in flat:
         name, source = e.eqn.primitive.name, e.source
@@ -201,22 +226,51 @@ def _evaluate(
                     label=label,
                     source=source,
                     leaves=from_leaves,
+                    bind=functools.partial(_bind, e.eqn),
                 )
             )
             continue
-        with e.eqn.ctx.manager:
-            result = e.eqn.primitive.bind(
-                *(values[i] for i in e.operands), **e.eqn.primitive.get_bind_params(e.eqn.params)
-            )
+        result = _bind(e.eqn, *(values[i] for i in e.operands))
         for i, value in zip(e.outputs, result if e.eqn.primitive.multiple_results else [result], strict=True):
             values[i] = value
             origin[i] = from_leaves
+            varies[i] = _varies(e.eqn, [varies.get(o) for o in e.operands])
             if _rearranges(e.eqn) and e.operands[0] in raw:
                 raw[i] = raw[e.operands[0]]
     if reasons:
         raise NetworkError(dict.fromkeys(reasons))
     end = live[output][0] if output in live else constant(output)
     return Program(input=start, output=end, equations=tuple(equations), leaves=leaves)
+
+
+def _bind(eqn: Any, *operands: Any) -> Any:
+    """The primitive of an equation on other operands."""
+    with eqn.ctx.manager:
+        return eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
+
+
+def _varies(eqn: Any, before: list[tuple[bool, ...] | None]) -> tuple[bool, ...]:
+    """Along which axes the result of an equation may vary, from what is known of its operands."""
+    shape = eqn.outvars[0].aval.shape
+    anything = tuple(size > 1 for size in shape)
+    shapes = [atom.aval.shape for atom in eqn.invars]
+    known = [v or tuple(size > 1 for size in s) for v, s in zip(before, shapes, strict=True)]
+    name = eqn.primitive.name
+    if name == "broadcast_in_dim":
+        places = eqn.params["broadcast_dimensions"]
+        return tuple(axis in places and known[0][places.index(axis)] for axis in range(len(shape)))
+    if name == "transpose":
+        return tuple(known[0][axis] for axis in eqn.params["permutation"])
+    if name in ("reshape", "squeeze", "expand_dims"):
+        sides = [[i for i, size in enumerate(s) if size > 1] for s in (shapes[0], shape)]
+        if [shapes[0][i] for i in sides[0]] != [shape[i] for i in sides[1]]:
+            return anything
+        moved = {after: known[0][i] for i, after in zip(*sides, strict=True)}
+        return tuple(moved.get(axis, False) for axis in range(len(shape)))
+    if name in _ELEMENTWISE:
+        flags = [v or (False,) * len(shape) for v in known]
+        return tuple(any(flag[axis] for flag in flags) for axis in range(len(shape)))
+    return anything
 
 
 def _draws(eqn: Any) -> bool:

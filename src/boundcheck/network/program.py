@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,14 @@ class Constant:
     """A value that does not depend on the input, as the program computes it, in the program's dtype.
 
     `leaves` are the positions of the parameter leaves it is computed from. `raw` is the position of the one
-    leaf whose entries it holds, each once and unchanged, or `None`.
+    leaf whose entries it holds, each once and unchanged, or `None`. `varies` says of each axis whether the
+    entries may differ along it, read off the program and not off the numbers: False where it was broadcast.
     """
 
     value: np.ndarray
     leaves: frozenset[int]
     raw: int | None
+    varies: tuple[bool, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,12 +56,13 @@ class Constant:
         return self.value.astype(np.float64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Equation:
     """`outputs = primitive(*operands; params)`, with at least one operand that depends on the input.
 
     `label` is the path of the module whose parameters the equation uses, or where it stands; `source` is
-    `file.py:line` in the user's code. `leaves` are the parameter leaves that feed it directly.
+    `file.py:line` in the user's code. `leaves` are the parameter leaves that feed it directly. `bind` computes
+    the primitive on arrays of any dtype.
     """
 
     primitive: str
@@ -69,6 +72,17 @@ class Equation:
     label: str
     source: str
     leaves: frozenset[int]
+    bind: Callable[..., Any]
+
+    @property
+    def live(self) -> list[Variable]:
+        """The operands that depend on the input."""
+        return [o for o in self.operands if isinstance(o, Variable)]
+
+    @property
+    def constants(self) -> list[Constant]:
+        """The operands that do not."""
+        return [o for o in self.operands if isinstance(o, Constant)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """Quantities: measurements on a run, each an interval with its evidence. A bound names those that fill its symbols."""
 
+from .capacity import degrees_by_round as degrees_by_round
 from .capacity import parameters_by_round as parameters_by_round
+from .capacity import rounds as rounds
 from .capacity import shattered_points as shattered_points
 from .capacity import tests_by_round as tests_by_round
 from .counts import classes as classes
@@ -14,17 +16,19 @@ from .counts import test_error as test_error
 from .counts import test_size as test_size
 from .counts import train_error as train_error
 from .norms import bias_flags as bias_flags
-from .norms import bias_l1_norms as bias_l1_norms
-from .norms import bias_l1_norms_from_initial as bias_l1_norms_from_initial
+from .norms import bias_masses as bias_masses
+from .norms import bias_masses_from_initial as bias_masses_from_initial
 from .norms import covering_atoms as covering_atoms
+from .norms import covering_masses as covering_masses
+from .norms import covering_masses_from_initial as covering_masses_from_initial
 from .norms import depth as depth
 from .norms import frobenius_norms as frobenius_norms
 from .norms import initial_bias_l2_norms as initial_bias_l2_norms
 from .norms import lipschitz_constants as lipschitz_constants
 from .norms import output_row_norms as output_row_norms
+from .norms import path_norm as path_norm
+from .norms import path_norm_l2 as path_norm_l2
 from .norms import rms_input_norm as rms_input_norm
-from .norms import row_norm_sums as row_norm_sums
-from .norms import row_norm_sums_from_initial as row_norm_sums_from_initial
 from .norms import spectral_norms as spectral_norms
 from .quantity import Evidence as Evidence
 from .quantity import Measurement as Measurement

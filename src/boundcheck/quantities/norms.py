@@ -3,20 +3,59 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from ..errors import NetworkError
 from ..interval import Interval
-from ..network import Affine
+from ..network import Affine, Chain, Layer
 from ..network.rounding import gam
-from .quantity import Evidence, Quantity, measurement
+from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
+ROUNDED = "float64 sum with its rounding"
 
-def _layers(study: Study, norm: Callable[[Affine], Interval], method: str) -> Quantity:
+
+def _layers(chain: Chain, norm: Callable[[Layer], Interval], method: str = ROUNDED) -> Quantity:
+    return Quantity(value=tuple(map(norm, chain.layers)), evidence=Evidence.ENCLOSED, method=method)
+
+
+def _plain(study: Study) -> tuple[Affine, ...]:
+    """The matrices of a chain of single pieces, without biases. Raises `UnavailableError` for other networks."""
+    chain = study.chain(biases=False)
+    if not chain.plain:
+        raise UnavailableError(*chain.why_not_plain)
+    return chain.plain
+
+
+def _total(parts: Iterable[Interval]) -> Interval:
+    return sum(parts, start=Interval(0))
+
+
+def _pairs(layer: Layer, initial: Layer) -> list[tuple[Affine, Affine, Interval]]:
+    """The pieces of a layer beside the same at initialization, and the norm of what each reads."""
+    if len(layer.pieces) != len(initial.pieces):
+        raise UnavailableError("the network at initialization has another form than the trained one.")
+    return [(a, a0, g) for (a, g), a0 in zip(layer.reading, initial.pieces, strict=True)]
+
+
+def _difference(a: Affine, a0: Affine) -> Affine:
+    try:
+        return a - a0
+    except NetworkError as error:
+        raise UnavailableError(*error.reasons) from error
+
+
+def _from_initial(study: Study, norm: Callable[[Layer, Layer], Interval]) -> Quantity:
+    chain, initial = study.chain(), study.initial_chain()
+    if len(chain.layers) != len(initial.layers):
+        raise UnavailableError("the network at initialization has another number of layers.")
+    pairs = zip(chain.layers, initial.layers, strict=True)
     return Quantity(
-        value=tuple(norm(a) for a in study.chain().affine), evidence=Evidence.ENCLOSED, method=method
+        value=tuple(norm(layer, before) for layer, before in pairs),
+        evidence=Evidence.ENCLOSED,
+        method=ROUNDED,
     )
 
 
@@ -48,106 +87,123 @@ def rms_input_norm(study: Study) -> Quantity:
         return (total / terms).sqrt()
 
     value = study.remember("rms-input-norm", (study.run.digests["train"],), measure)
-    return Quantity(value=value, evidence=Evidence.ENCLOSED, method="float64 sum with its rounding")
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
-@measurement("depth: number of weight matrices", whole=True)
+@measurement("depth: number of layers", whole=True)
 def depth(study: Study) -> Quantity:
-    """L."""
-    return Quantity(value=Interval(len(study.chain().affine)), evidence=Evidence.EXACT, method="counted")
+    """L: linear maps with a Lipschitz map after each but the last."""
+    return Quantity(value=Interval(len(study.chain().layers)), evidence=Evidence.EXACT, method="counted")
 
 
 @measurement("Frobenius norm of each weight matrix")
 def frobenius_norms(study: Study) -> Quantity:
-    """|W_l|_F."""
-    return _layers(study, lambda a: a.frobenius_norm(), "float64 sum with its rounding")
+    """|W_l|_F; of a convolution that of its unrolled matrix."""
+    return Quantity(
+        value=tuple(a.frobenius_norm() for a in _plain(study)), evidence=Evidence.ENCLOSED, method=ROUNDED
+    )
 
 
 @measurement("sum over the classes of the l2 norm of the class's row in the last weight matrix")
 def output_row_norms(study: Study) -> Quantity:
     """|W_L|_{2,1}, rows being output units."""
-    value = study.chain().affine[-1].row_norm_sum()
-    return Quantity(value=value, evidence=Evidence.ENCLOSED, method="float64 sum with its rounding")
+    value = _plain(study)[-1].row_norm_sum()
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
-@measurement("spectral norm of each weight matrix")
+@measurement("spectral norm of each layer's linear map")
 def spectral_norms(study: Study) -> Quantity:
-    """|W_l|, the operator norm from l2 to l2."""
-    return _layers(
-        study,
-        lambda a: a.spectral_norm(),
-        "upper end by Gram iteration with rounding, lower end |Wv|/|v| re-evaluated",
-    )
+    """|A_l|, the operator norm from l2 to l2 at the real input shape, carried values included."""
+    layers = study.chain().layers
+    value = tuple(layer.spectral_norm() for layer in layers)
+    method = "; ".join(dict.fromkeys(layer.method for layer in layers if layer.method))
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=method)
 
 
-@measurement("sum of the row norms of each weight matrix")
-def row_norm_sums(study: Study) -> Quantity:
-    """|W_l|_{2,1}: sum over output units of the l2 norm of the unit's row."""
-    return _layers(study, lambda a: a.row_norm_sum(), "float64 sum with its rounding")
+@measurement(
+    "mass of each layer's weights: sum of the l2 norms of rows, or of a kernel's columns over its input channels"
+)
+def covering_masses(study: Study) -> Quantity:
+    """|W_l|_{2,1} of a dense layer, sum_{o,u,v} |K_{o,:,u,v}|_2 of a convolution; summed over parallel pieces."""
+
+    def mass(layer: Layer) -> Interval:
+        return _total(g * a.kernel_norm_sum() for a, g in layer.reading if a.learned)
+
+    return _layers(study.chain(), mass)
 
 
-@measurement("sum of the row norms of each weight matrix minus its initialization")
-def row_norm_sums_from_initial(study: Study) -> Quantity:
-    """|W_l - W_l^0|_{2,1}."""
-    pairs = zip(study.chain().affine, study.initial_chain().affine, strict=True)
-    return Quantity(
-        value=tuple((a - a0).row_norm_sum() for a, a0 in pairs),
-        evidence=Evidence.ENCLOSED,
-        method="float64 sum with its rounding",
-    )
+@measurement("mass of each layer's weights minus their initialization")
+def covering_masses_from_initial(study: Study) -> Quantity:
+    """The same of W_l - W_l^0."""
+
+    def mass(layer: Layer, before: Layer) -> Interval:
+        return _total(
+            g * _difference(a, a0).kernel_norm_sum() for a, a0, g in _pairs(layer, before) if a.learned
+        )
+
+    return _from_initial(study, mass)
 
 
-@measurement("l1 norm of each bias")
-def bias_l1_norms(study: Study) -> Quantity:
-    """|b_l|_1; 0 for a layer without bias."""
-    return _layers(
-        study, lambda a: a.bias_norm(1) if a.has_bias else Interval(0), "float64 sum with its rounding"
-    )
+@measurement("mass of each layer's biases")
+def bias_masses(study: Study) -> Quantity:
+    """sum_c P_c^(1/2) |b_c| over the biases, P_c the positions that share one; |b_l|_1 of a dense layer."""
+    return _layers(study.chain(), lambda layer: _total(a.bias_mass() for a in layer.pieces if a.has_bias))
 
 
-@measurement("l1 norm of each bias minus its initialization")
-def bias_l1_norms_from_initial(study: Study) -> Quantity:
-    """|b_l - b_l^0|_1; 0 for a layer without bias."""
-    pairs = zip(study.chain().affine, study.initial_chain().affine, strict=True)
-    return Quantity(
-        value=tuple((a - a0).bias_norm(1) if a.has_bias else Interval(0) for a, a0 in pairs),
-        evidence=Evidence.ENCLOSED,
-        method="float64 sum with its rounding",
-    )
+@measurement("mass of each layer's biases minus their initialization")
+def bias_masses_from_initial(study: Study) -> Quantity:
+    """The same of b_l - b_l^0."""
+
+    def mass(layer: Layer, before: Layer) -> Interval:
+        return _total(_difference(a, a0).bias_mass() for a, a0, _ in _pairs(layer, before) if a.has_bias)
+
+    return _from_initial(study, mass)
 
 
-@measurement("l2 norm of each bias at initialization")
+@measurement("l2 norm of each layer's biases at initialization")
 def initial_bias_l2_norms(study: Study) -> Quantity:
-    """|b_l^0|_2; 0 for a layer without bias."""
-    return Quantity(
-        value=tuple(a.bias_norm(2) if a.has_bias else Interval(0) for a in study.initial_chain().affine),
-        evidence=Evidence.ENCLOSED,
-        method="float64 sum with its rounding",
-    )
+    """|b_l^0|_2 over all output units; 0 for a layer without bias."""
+
+    def norm(layer: Layer) -> Interval:
+        return _total(a.bias_norm(2) * a.bias_norm(2) for a in layer.pieces if a.has_bias).sqrt()
+
+    return _layers(study.initial_chain(), norm)
 
 
 @measurement("1 for each layer with a bias, 0 for each without", whole=True)
 def bias_flags(study: Study) -> Quantity:
     """Which layers pay the price of an index for their bias."""
     return Quantity(
-        value=tuple(Interval(int(a.has_bias)) for a in study.chain().affine),
+        value=tuple(Interval(int(layer.has_bias)) for layer in study.chain().layers),
         evidence=Evidence.EXACT,
         method="read off the network",
     )
 
 
-@measurement("Lipschitz constant of the nonlinearity after each layer")
+@measurement("Lipschitz constant of the map after each layer")
 def lipschitz_constants(study: Study) -> Quantity:
-    """rho_l in l2; 1 after the last layer."""
-    return Quantity(
-        value=tuple(Interval.hull(rho) for rho in study.chain().lipschitz),
-        evidence=Evidence.EXACT,
-        method="1 for ReLU, by definition",
-    )
+    """rho_l in l2, fixed linear maps such as an average pool included; 1 after the last layer."""
+    return _layers(study.chain(), lambda layer: layer.lipschitz, "by definition, and counted for max pooling")
 
 
 @measurement("half the number of atoms that cover each layer", whole=True)
 def covering_atoms(study: Study) -> Quantity:
-    """p_l: one atom and its negative for every entry of the matrix, and for every bias."""
-    sizes = [a.matrix.size + (a.matrix.shape[0] if a.has_bias else 0) for a in study.chain().affine]
-    return Quantity(value=tuple(map(Interval, sizes)), evidence=Evidence.EXACT, method="counted")
+    """p_l: one atom and its negative for every entry of a matrix or kernel, and for every bias."""
+
+    def count(layer: Layer) -> int:
+        return max(1, sum(a.biases + (a.operator.parameters if a.learned else 0) for a in layer.pieces))
+
+    counts = tuple(Interval(count(layer)) for layer in study.chain().layers)
+    return Quantity(value=counts, evidence=Evidence.EXACT, method="counted")
+
+
+@measurement("l1 path norm")
+def path_norm(study: Study) -> Quantity:
+    """Sum over all paths from an input coordinate or a bias to a logit of the product of the absolute weights."""
+    return Quantity(value=study.path_norms().l1, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
+
+
+@measurement("l2 path norm")
+def path_norm_l2(study: Study) -> Quantity:
+    """Root of the sum over all paths of the square of the product of the weights."""
+    return Quantity(value=study.path_norms().l2, evidence=Evidence.ENCLOSED, method="one scaled forward pass")

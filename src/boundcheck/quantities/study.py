@@ -16,7 +16,7 @@ import safetensors.numpy
 from .. import storage
 from ..errors import NetworkError, RunError
 from ..interval import Interval
-from ..network import Chain, Network
+from ..network import Chain, Network, PathNorms, Refusal
 from ..run import Run
 from .margins import BATCH, Margins, program_margins, traced_margins
 from .quantity import Measurement, Quantity, UnavailableError
@@ -48,6 +48,8 @@ class Study:
         self.progress = progress
         self._measured: dict[Measurement, Quantity] = {}
         self._margins: dict[str, Margins] = {}
+        self._chains: dict[tuple[bool, bool], Chain | Refusal] = {}
+        self._paths: PathNorms | Refusal | None = None
 
     # What theorems ask of the network ---------------------------------------------------------------------------
 
@@ -66,11 +68,27 @@ class Study:
 
     def chain(self, *, biases: bool = True) -> Chain:
         """The layered form. Raises `UnavailableError` with the reasons why there is none."""
-        return _chained(self.network, biases)
+        return self._chained(self.network, biases, trained=True)
+
+    def path_norms(self) -> PathNorms:
+        """The path norms. Raises `UnavailableError` with the reasons why there are none."""
+        if self._paths is None:
+            self._paths = self.network.path_norms()
+        if not isinstance(self._paths, PathNorms):
+            raise UnavailableError(*self._paths.reasons)
+        return self._paths
 
     def initial_chain(self) -> Chain:
         """The layered form at initialization."""
-        return _chained(self.initial, biases=True)
+        return self._chained(self.initial, biases=True, trained=False)
+
+    def _chained(self, network: Network, biases: bool, *, trained: bool) -> Chain:
+        if (biases, trained) not in self._chains:
+            self._chains[biases, trained] = network.chain(biases=biases)
+        chain = self._chains[biases, trained]
+        if not isinstance(chain, Chain):
+            raise UnavailableError(*chain.reasons)
+        return chain
 
     # Quantities ---------------------------------------------------------------------------------------------------
 
@@ -185,10 +203,3 @@ def _traced(network: Network | NetworkError) -> Network:
     if isinstance(network, NetworkError):
         raise UnavailableError(*network.reasons)
     return network
-
-
-def _chained(network: Network, biases: bool) -> Chain:
-    chain = network.chain(biases=biases)
-    if not isinstance(chain, Chain):
-        raise UnavailableError(*chain.reasons)
-    return chain
