@@ -37,8 +37,8 @@ def path_norms(network: Network) -> PathNorms | Refusal:
     from .graph import Refusal
 
     reasons = [
-        f"layer `{f.label}` is no ReLU, leaky ReLU, |x| or maximum ({f.source}): products of weights along paths say "
-        "nothing of it"
+        f"layer `{f.label}` is no ReLU, leaky ReLU, |x| or maximum (`{type(f).__name__}`, {f.source}): products of "
+        "weights along paths say nothing of it"
         for f in network.nonlinear
         if not isinstance(f, Relu | Slopes | MaxPool | Maximum)
     ]
