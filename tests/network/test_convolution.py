@@ -100,12 +100,6 @@ def test_closed_norms_are_those_of_the_matrix(c):
         assert norm.lo <= truth * (1 + 1e-12), name
         assert norm.hi >= truth * (1 - 1e-12), name
         assert norm.hi <= (norm.lo * (1 + Interval(1e-12))).hi, name
-    for (low, high), truth in (
-        (c.row_sums(), np.abs(a).sum(axis=1)),
-        (c.column_sums(), np.abs(a).sum(axis=0)),
-    ):
-        assert (low.ravel() <= truth * (1 + 1e-14)).all()
-        assert (high.ravel() >= truth * (1 - 1e-14)).all()
     norm, truth = c.kernel_norm_sum(), np.linalg.norm(c.kernel, axis=2).sum()
     assert norm.lo <= truth * (1 + 1e-12)
     assert norm.hi >= truth * (1 - 1e-12)
@@ -188,7 +182,7 @@ def test_norms_of_a_ball_contain_those_of_its_members():
     radius = np.abs(_RNG.normal(size=kernel.shape)) * 1e-3
     radius[0] = 10
     c = convolution(kernel, radius=radius, groups=2, stride=(2, 1))
-    assert not c.is_exact
+    assert c.radius is not None
     np.testing.assert_array_equal(c.matrix_radius(), unrolled(c, radius))
     for _ in range(20):
         member = kernel + radius * _RNG.uniform(-1, 1, size=kernel.shape)
@@ -197,9 +191,6 @@ def test_norms_of_a_ball_contain_those_of_its_members():
             norm = getattr(c, name)()
             assert norm.lo <= truth * (1 + 1e-12), name
             assert norm.hi >= truth * (1 - 1e-12), name
-        low, high = c.column_sums()
-        assert (low.ravel() <= np.abs(a).sum(axis=0) * (1 + 1e-12)).all()
-        assert (high.ravel() >= np.abs(a).sum(axis=0) * (1 - 1e-12)).all()
 
 
 def test_differences_account_for_their_rounding():
@@ -210,7 +201,7 @@ def test_differences_account_for_their_rounding():
         exact = Fraction(float(a[at])) - Fraction(float(b[at]))
         assert abs(exact - Fraction(float(difference.kernel[at]))) <= Fraction(float(difference.radius[at]))
     same = convolution(a) - convolution(a)
-    assert same.is_exact
+    assert same.radius is None
     assert same.frobenius_norm() == Interval(0)
     loose = convolution(a, radius=np.full(a.shape, 0.25)) - convolution(a)
     assert loose.radius is not None

@@ -184,3 +184,10 @@ def test_operators_are_transposes_of_each_other():
     piece = affine(_RNG.normal(size=(3, 5)))
     x, y = _RNG.normal(size=5), _RNG.normal(size=3)
     assert np.isclose(piece.mv(x) @ y, x @ piece.transpose(y))
+
+
+def test_lower_ends_of_a_ball_hold_where_its_low_ends_nearly_vanish():
+    x = np.sqrt(0.51) * 2.0**-535
+    ball = affine(np.array([[1.0, x]]), np.array([[1.0, 0.0]]))
+    for norm in (ball.frobenius_norm, ball.row_norm_sum, ball.spectral_norm):
+        assert norm().lo <= Interval(x)

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float64
 from ..errors import NetworkError
 from ..interval import Interval
 from .axis import Axis
-from .dense import power
-from .rounding import gam, inflate, two_sum
+from .dense import difference, power
+from .rounding import gam
 from .spectral import power_of_two
 
 
@@ -91,11 +91,6 @@ class Convolution:
     def out_size(self) -> int:
         """The number of output units."""
         return math.prod(self.out_shape)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether `kernel` is the kernel itself."""
-        return self.radius is None
 
     # The operator -----------------------------------------------------------------------------------------------
 
@@ -197,33 +192,8 @@ class Convolution:
                     "difference; kernel shape, groups, map, stride, padding and dilation must agree"
                 ]
             )
-        mid, error = two_sum(self.kernel, -other.kernel)
-        for radius in (self.radius, other.radius):
-            if radius is not None:
-                error = inflate(error + radius, 1)
-        mid.flags.writeable = error.flags.writeable = False
-        return replace(self, kernel=mid, radius=error if error.any() else None)
-
-    def compact(self) -> Convolution | None:
-        """The convolution of `kernel` without taps, output cells and input cells that add nothing to its norm.
-
-        It has the same nonzero singular values: see `Axis.compact`. `None` where the operator is zero.
-        """
-        kernel = self.kernel * np.minimum(self._counts(), 1)[..., None]
-        if not kernel.any():
-            return None
-        (rows, u), (columns, v) = (
-            axis.compact(np.asarray(kernel.any(axis=others)))
-            for axis, others in zip(self.axes, ((1, 2, 3), (0, 2, 3)), strict=True)
-        )
-        return Convolution(
-            kernel=np.ascontiguousarray(kernel[u, v]),
-            groups=self.groups,
-            size=(rows.size, columns.size),
-            stride=(rows.stride, columns.stride),
-            padding=((rows.low, rows.high), (columns.low, columns.high)),
-            dilation=(rows.dilation, columns.dilation),
-        )
+        kernel, radius = difference(self.kernel, self.radius, other.kernel, other.radius)
+        return replace(self, kernel=kernel, radius=radius)
 
     def _geometry(self) -> tuple[Any, ...]:
         return self.kernel.shape, self.groups, self.size, self.stride, self.padding, self.dilation
@@ -261,19 +231,6 @@ class Convolution:
         theorem 3.5).
         """
         return self._enclose(lambda a: _sum_of_roots((a * a).sum(axis=2)), every_tap=True)
-
-    def row_sums(
-        self,
-    ) -> tuple[Float64[np.ndarray, "out_h out_w out"], Float64[np.ndarray, "out_h out_w out"]]:
-        """A lower and an upper end of the l1 norm of every row; an upper end may overflow to infinity."""
-        return self._enclose_all(self._rows)
-
-    def column_sums(self) -> tuple[Float64[np.ndarray, "in_h in_w in"], Float64[np.ndarray, "in_h in_w in"]]:
-        """A lower and an upper end of the l1 norm of every column; an upper end may overflow to infinity.
-
-        Those of operators stacked on one input add.
-        """
-        return self._enclose_all(self._columns)
 
     def _counts(self) -> np.ndarray:
         """[kh, kw, 1]: how many output cells meet the map at each tap."""
@@ -327,13 +284,6 @@ class Convolution:
             Interval((max(bottom, 0.0) * (1 - slack)).lo, (top * (1 + 2 * slack)).hi)
             * Interval(2) ** exponent
         )
-
-    def _enclose_all(self, sums: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        slack = gam(self._terms() + 8)
-        low, high = self._ends()
-        with np.errstate(over="ignore"):
-            least, greatest = sums(low) * (1 - slack), sums(high) * (1 + 2 * slack)
-        return np.minimum(least, np.finfo(np.float64).max), greatest
 
 
 def _sum_of_roots(squares: np.ndarray) -> float:

@@ -150,8 +150,8 @@ def enclose(norm: Norm, mid: np.ndarray, radius: np.ndarray | None) -> Interval:
     """The norm over all matrices within `radius` of `mid`.
 
     M nonnegative terms summed in float64 in any order, with a root, err by a factor 1 +- gam(M + 8). The
-    power of two keeps squares inside the range; what it flushes lies below 2^-500 of the largest entry,
-    within that margin.
+    power of two keeps squares inside the range; what is flushed lies below 2^-400 of the largest entry, within
+    that margin for the upper end, and taken off the lower end, whose own entries may all be that small.
     """
     low = high = np.abs(mid)
     if radius is not None:
@@ -160,7 +160,7 @@ def enclose(norm: Norm, mid: np.ndarray, radius: np.ndarray | None) -> Interval:
         return Interval(0)
     exponent = power_of_two(high)
     top, terms = norm(np.ldexp(high, -exponent))
-    bottom = top if radius is None else norm(np.ldexp(low, -exponent))[0]
+    bottom = top if radius is None else max(norm(np.ldexp(low, -exponent))[0] - 2.0**-400, 0.0)
     slack = Interval(gam(terms + 8))
     return Interval((bottom * (1 - slack)).lo, (top * (1 + 2 * slack)).hi) * Interval(2) ** exponent
 

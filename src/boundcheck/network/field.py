@@ -63,24 +63,24 @@ class Field:
         value, error = two_sum(self.value, other.value)
         for radius in (self.radius, other.radius):
             if radius is not None:
-                error = inflate(error + radius, 1)
+                error = inflate(np.asarray(error + radius), 1)
         return Field(value=value, radius=_some(error), tags=_joint(self.tags, other.tags))
 
     def __mul__(self, other: Field) -> Field:
         value, error = product(self.value, other.value)
         a, b = np.abs(self.value), np.abs(other.value)
         if self.radius is not None:
-            error = inflate(error + self.radius * b + TINY, 3)
+            error = inflate(np.asarray(error + self.radius * b + TINY), 3)
         if other.radius is not None:
-            top = a if self.radius is None else inflate(a + self.radius, 1)
-            error = inflate(error + other.radius * top + TINY, 3)
+            top = a if self.radius is None else inflate(np.asarray(a + self.radius), 1)
+            error = inflate(np.asarray(error + other.radius * top + TINY), 3)
         return Field(value=value, radius=_some(error), tags=_joint(self.tags, other.tags))
 
     def over(self, other: Field) -> Field:
         """Divided by an exact field without zeros."""
         value, error = quotient(self.value, other.value)
         if self.radius is not None:
-            error = inflate(error + self.radius / np.abs(other.value) + TINY, 3)
+            error = inflate(np.asarray(error + self.radius / np.abs(other.value) + TINY), 3)
         return Field(value=value, radius=_some(error), tags=_joint(self.tags, other.tags))
 
     def is_constant_over(self, axis: int) -> bool:

@@ -262,7 +262,7 @@ def _apply(
 ) -> Form | None:
     """A convolution of a value of shape (height, width, channel); the result is its output, in order."""
     whole = Convolution(
-        kernel=kernel, groups=groups, size=form.shape[:2], stride=stride, padding=padding, dilation=dilation
+        kernel=kernel, groups=groups, size=(form.shape[0], form.shape[1]), stride=stride, padding=padding, dilation=dilation
     )
     frame = _frame(form.index)
     if frame is None or not form.is_injective:
@@ -283,7 +283,7 @@ def _apply(
         if folded is None:
             return None
         kernel, radius, groups, arrange = folded
-    size = inner.shape[:2]
+    size = inner.shape[0], inner.shape[1]
     margins = ((padding[0][0] + top, padding[0][1] + bottom), (padding[1][0] + left, padding[1][1] + right))
     core = Convolution(
         kernel=frozen(kernel),

@@ -41,7 +41,7 @@ class Join:
     label: str
     source: str
     size: int
-    places: tuple[Int[np.ndarray, " n"] | None, ...]
+    places: tuple[Int[np.ndarray, " _"] | None, ...]
     disjoint: bool
 
 

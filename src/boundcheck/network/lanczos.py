@@ -46,7 +46,9 @@ class Lanczos:
             if self._exhausted:
                 return
             self._step()
-            history.append(np.sqrt(max(self._ritz()[0], 0.0)))
+            # All values: LAPACK's search for the last one alone may come back with none.
+            values = scipy.linalg.eigh_tridiagonal(*self._tridiagonal(), eigvals_only=True)
+            history.append(np.sqrt(max(float(values[-1]), 0.0)))
             if len(history) > patience and history[-1] <= history[-1 - patience] * (1 + growth):
                 return
 
@@ -68,7 +70,8 @@ class Lanczos:
     def vector(self) -> Float64[np.ndarray, "1 h w c"]:
         """The input map that is stretched most among those seen, not normalized."""
         conv = self._convolution
-        vector = self._ritz()[1] @ self._basis[: len(self._diagonal)]
+        _, vectors = scipy.linalg.eigh_tridiagonal(*self._tridiagonal())
+        vector = vectors[:, -1] @ self._basis[: len(self._diagonal)]
         if self._by_input:
             return vector.reshape(1, *conv.in_shape)
         return conv.adjoint(vector.reshape(1, *conv.out_shape))
@@ -97,9 +100,5 @@ class Lanczos:
             return device.run(lambda x: conv.adjoint(conv.apply(x)), v.reshape(1, *conv.in_shape)).reshape(-1)
         return device.run(lambda y: conv.apply(conv.adjoint(y)), v.reshape(1, *conv.out_shape)).reshape(-1)
 
-    def _ritz(self) -> tuple[float, np.ndarray]:
-        last = len(self._diagonal) - 1
-        values, vectors = scipy.linalg.eigh_tridiagonal(
-            np.array(self._diagonal), np.array(self._off[:last]), select="i", select_range=(last, last)
-        )
-        return float(values[0]), vectors[:, 0]
+    def _tridiagonal(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self._diagonal), np.array(self._off[: len(self._diagonal) - 1])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -111,17 +111,14 @@ def _slice(equation: Equation, _: int) -> Move:
 
 def _dynamic_slice(equation: Equation, _: int) -> Move | None:
     """A slice whose start is a constant; JAX moves a start that is out of range into it."""
-    _, *starts = equation.operands
-    if not all(isinstance(s, Constant) for s in starts):
+    starts = [int(s.value) for s in equation.operands[1:] if isinstance(s, Constant)]
+    if len(starts) < len(equation.operands) - 1:
         return None
     sizes = equation.params["slice_sizes"]
 
     def apply(a: np.ndarray) -> np.ndarray:
-        index: list[Any] = [slice(None)]
-        for s, size, length in zip(starts, sizes, a.shape[1:], strict=True):
-            start = min(max(int(s.value), 0), length - size)  # type: ignore[union-attr]
-            index.append(slice(start, start + size))
-        return a[tuple(index)]
+        inside = [min(max(s, 0), n - size) for s, size, n in zip(starts, sizes, a.shape[1:], strict=True)]
+        return a[(slice(None), *(slice(s, s + size) for s, size in zip(inside, sizes, strict=True)))]
 
     return apply
 
@@ -142,7 +139,8 @@ def _split(equation: Equation, output: int) -> Move:
     return lambda a: a[(slice(None),) * (axis + 1) + (slice(start, start + sizes[output]),)]
 
 
-_MOVES: Final[dict[str, Callable[[Equation, int], Move | None]]] = dict.fromkeys(LAYOUT, _reshape) | {
+_MOVES: Final[Mapping[str, Callable[[Equation, int], Move | None]]] = {
+    **dict.fromkeys(LAYOUT, _reshape),
     "transpose": _transpose,
     "rev": _reverse,
     "broadcast_in_dim": _broadcast,
@@ -152,14 +150,6 @@ _MOVES: Final[dict[str, Callable[[Equation, int], Move | None]]] = dict.fromkeys
     "tile": _tile,
     "unstack": _unstack,
 }
-
-
-def keeps_order(equation: Equation) -> bool:
-    """Whether the flattened value is the same before and after."""
-    (before, *others), (after, *more) = equation.operands, equation.outputs
-    moves = equation.primitive in ("transpose", "rev")
-    alone = not others and not more and not moves
-    return alone and equation.primitive in LAYOUT and math.prod(before.shape) == after.size
 
 
 def permutes(equation: Equation) -> bool:

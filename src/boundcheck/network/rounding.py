@@ -27,7 +27,7 @@ def gam(m: int) -> float:
 
 def inflate(r: Float64[np.ndarray, "*s"], m: int) -> Float64[np.ndarray, "*s"]:
     """An upper bound of nonnegative numbers that `r` approximates after at most m roundings each."""
-    return r * (1 + 2 * gam(m + 4))
+    return np.asarray(r * (1 + 2 * gam(m + 4)))
 
 
 def two_sum(a: Float64[np.ndarray, "*s"], b: Float64[np.ndarray, "*s"]) -> tuple[np.ndarray, np.ndarray]:

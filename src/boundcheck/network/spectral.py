@@ -55,7 +55,10 @@ def _top(gram: np.ndarray) -> tuple[float, np.ndarray]:
     """The largest eigenvalue of a Gram matrix and a unit eigenvector, as LAPACK has them."""
     last = gram.shape[0] - 1
     values, vectors = scipy.linalg.eigh(gram, subset_by_index=[last, last], check_finite=False)
-    return float(values[0]), vectors[:, 0]
+    if not values.size:
+        # LAPACK's bisection for one eigenvalue may come back with none.
+        values, vectors = scipy.linalg.eigh(gram, check_finite=False)
+    return float(values[-1]), vectors[:, -1]
 
 
 def _lower(a: np.ndarray, left: np.ndarray, one: Interval, inf: Interval) -> Interval:

@@ -153,7 +153,6 @@ class _Builder:
         shape = equation.outputs[0].shape
         name = equation.primitive
         parts: list[tuple[int, np.ndarray, np.ndarray]] = []
-        constant: Form | None = None
         positions = np.arange(math.prod(shape)).reshape(shape)
         sums = name in ("add", "add_any", "sub")
         if not sums and name != "concatenate":
@@ -175,7 +174,6 @@ class _Builder:
                 form = absorb_negated(form)
             node, index = self._node(form, operand)
             parts.append((node, index, where))
-        del constant
         return self._join(equation, parts, biases, shape, sums)
 
     def _join(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..interval import Interval
-from ..network import Affine, Dense, Network, Nonlinearity, Relu
+from ..network import Affine, Chain, Dense, Network, Nonlinearity, Relu
 from ..network.nonlinear import MaxPool
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
@@ -154,9 +154,9 @@ def shattered_points(study: Study) -> Quantity:
     always true.
     """
     chain = study.network.chain(biases=True)
-    pieces = chain.plain if chain else ()
+    pieces = chain.plain if isinstance(chain, Chain) else ()
     dense = all(a.free and isinstance(a.operator, Dense) for a in pieces)
-    if not pieces or not dense or not all(isinstance(f, Relu) for f in study.network.nonlinear):
+    if not isinstance(chain, Chain) or not pieces or not dense or not all(isinstance(f, Relu) for f in study.network.nonlinear):
         method = "not a chain of free dense layers with ReLU: nothing claimed"
         return Quantity(value=Interval(0), evidence=Evidence.EXACT, method=method)
     d, *hidden = chain.widths[:-1]
