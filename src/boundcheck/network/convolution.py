@@ -195,6 +195,27 @@ class Convolution:
         kernel, radius = difference(self.kernel, self.radius, other.kernel, other.radius)
         return replace(self, kernel=kernel, radius=radius)
 
+    def compact(self) -> Convolution | None:
+        """The convolution of `kernel` without taps, output cells and input cells that add nothing to its norm.
+
+        It has the same nonzero singular values: see `Axis.compact`. `None` where the operator is zero.
+        """
+        kernel = self.kernel * np.minimum(self._counts(), 1)[..., None]
+        if not kernel.any():
+            return None
+        (rows, u), (columns, v) = (
+            axis.compact(np.asarray(kernel.any(axis=others)))
+            for axis, others in zip(self.axes, ((1, 2, 3), (0, 2, 3)), strict=True)
+        )
+        return Convolution(
+            kernel=np.ascontiguousarray(kernel[u, v]),
+            groups=self.groups,
+            size=(rows.size, columns.size),
+            stride=(rows.stride, columns.stride),
+            padding=((rows.low, rows.high), (columns.low, columns.high)),
+            dilation=(rows.dilation, columns.dilation),
+        )
+
     def _geometry(self) -> tuple[Any, ...]:
         return self.kernel.shape, self.groups, self.size, self.stride, self.padding, self.dilation
 
