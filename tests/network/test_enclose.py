@@ -171,3 +171,30 @@ def test_inputs_of_another_shape_are_refused():
         network.enclose(np.zeros((2, 3), complex))
     with pytest.raises(NetworkError, match="not finite"):
         network.enclose(np.array([[1.0, np.inf, 0.0]]))
+
+
+def test_an_accelerator_runs_the_same_lines(monkeypatch):
+    """JAX arrays in place of NumPy's, through a convolution, pooling, a skip and a dense layer."""
+    params = {
+        "k": jnp.asarray(_RNG.normal(size=(3, 3, 2, 2)), jnp.float32),
+        "w": jnp.asarray(_RNG.normal(size=(3, 8)), jnp.float32),
+    }
+
+    def f(p, x):
+        dims = ("NHWC", "HWIO", "NHWC")
+        h = jax.nn.relu(jax.lax.conv_general_dilated(x[None], p["k"], (1, 1), "SAME", dimension_numbers=dims))
+        h = jax.nn.leaky_relu(h + x[None])
+        h = jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "SAME")
+        return p["w"] @ jnp.concatenate([jnp.tanh(h).reshape(-1)])
+
+    x = _RNG.normal(size=(3, 4, 4, 2)).astype(np.float32)
+    network = trace(f, params, x[0])
+    logits, radius = network.enclose(x)
+    monkeypatch.setattr(jax, "default_backend", lambda: "an accelerator")
+    norms = [piece.spectral_norm() for piece in trace(f, params, x[0]).affine]
+    again, wider = trace(f, params, x[0]).enclose(x)
+    assert again.dtype == wider.dtype == np.float64
+    np.testing.assert_allclose(again, logits, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(wider, radius, rtol=1e-6)
+    for here, there in zip(network.affine, norms, strict=True):
+        assert here.spectral_norm().intersects(there)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Array, Float, Float64, Int
 
 from ..errors import NetworkError
 from ..interval import Interval
@@ -96,7 +97,7 @@ class Affine:
         wide.flags.writeable = False
         return wide
 
-    def apply(self, x: Float64[np.ndarray, "b in"]) -> Float64[np.ndarray, "b out"]:
+    def apply(self, x: Float64[Array | np.ndarray, "b in"]) -> Any:
         """The linear part on a batch of flat inputs, in float64."""
         if self.arrange is not None:
             x = x[:, self.arrange]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Array, Float64
 
 from ..interval import Interval
 from .rounding import TINY, gam, inflate, two_sum
@@ -50,11 +51,11 @@ class Dense:
         """How many numbers describe it."""
         return self.matrix.size
 
-    def apply(self, x: Float64[np.ndarray, "b in"]) -> Float64[np.ndarray, "b out"]:
+    def apply(self, x: Float64[Array | np.ndarray, "b in"]) -> Any:
         """`matrix` times each row."""
         return x @ self.matrix.T
 
-    def adjoint(self, y: Float64[np.ndarray, "b out"]) -> Float64[np.ndarray, "b in"]:
+    def adjoint(self, y: Float64[Array | np.ndarray, "b out"]) -> Any:
         """The transpose of `matrix` times each row."""
         return y @ self.matrix
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Array, Float64, Int
 
 from ..interval import Interval
 
@@ -46,7 +47,7 @@ class Selection:
     def _counts(self) -> np.ndarray:
         return np.bincount(self.index[self.index >= 0], minlength=self.width)
 
-    def apply(self, x: Float64[np.ndarray, "b in"]) -> Float64[np.ndarray, "b out"]:
+    def apply(self, x: Float64[Array | np.ndarray, "b in"]) -> Any:
         """The selected entries of each row."""
         return x[:, self.index] * (self.index >= 0)
 
