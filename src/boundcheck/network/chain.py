@@ -16,7 +16,7 @@ import numpy as np
 from ..interval import Interval
 from .affine import Affine
 from .convolution import Convolution
-from .graph import Input, Join, Network, Refusal
+from .graph import Join, Network, Refusal
 from .joint import joint_spectral_norm
 from .nonlinear import Nonlinearity
 
@@ -49,8 +49,19 @@ class Term:
 
     @property
     def is_onto(self) -> bool:
-        """Whether each value occurs at most once, so that a piece of it has the piece's own norm at least."""
-        return len(set(self.sources)) == len(self.sources)
+        """Whether each value occurs at most once and none of the places of a concatenation is always 0.
+
+        A piece of it then has the piece's own norm at least.
+        """
+        return len(set(self.sources)) == len(self.sources) and self._is_filled
+
+    @property
+    def _is_filled(self) -> bool:
+        if self.join is not None and self.join.disjoint:
+            filled = sum(self.join.size if p is None else len(p) for p in self.join.places)
+            if filled < self.join.size:
+                return False
+        return all(part._is_filled for part in self.parts)
 
     def rows(self) -> Iterator[Term]:
         """The parts of a concatenation, each by itself."""

@@ -49,10 +49,14 @@ def padding(equation: Equation) -> list[tuple[int, int, int]]:
 
 
 def without_stacks(program: Program) -> Program:
-    """The program with each `stack` as a concatenation of values that have the new axis."""
+    """The program with each `stack` as a concatenation of values that have the new axis, and nothing empty in any."""
     equations = []
     fresh = itertools.count(1 + max((v.index for e in program.equations for v in e.outputs), default=0))
     for equation in program.equations:
+        if equation.primitive == "concatenate":
+            full = tuple(o for o in equation.operands if math.prod(o.shape))
+            equations.append(replace(equation, operands=full) if full else equation)
+            continue
         if equation.primitive != "stack":
             equations.append(equation)
             continue
