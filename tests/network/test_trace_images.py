@@ -1,5 +1,8 @@
 """Image classifiers: the same mathematics is the same network in every library, and every network is the function."""
 
+# Arrays of fractions have no types, and the generator defines one function a branch.
+# pyright: reportRedeclaration=false, reportCallIssue=false, reportAssignmentType=false
+
 from __future__ import annotations
 
 import functools
@@ -990,3 +993,28 @@ def test_random_image_programs_are_traced_to_the_same_function(seed):
     chain = network.chain(biases=True)
     if not isinstance(network.nodes[1].operation, Nonlinearity):
         assert isinstance(chain, Chain)
+
+
+MASK = np.array([True, False, True, True, False, True])
+
+
+@pytest.mark.parametrize(
+    ("choose", "biased"),
+    [
+        (lambda x: jnp.where(MASK, x, 0.0), False),
+        (lambda x: jnp.where(MASK, 3 * x + 1, 2.0), True),
+        (lambda x: jnp.where(MASK, 0.5, jax.nn.relu(x - 1)), True),
+    ],
+)
+def test_a_choice_by_a_constant_mask_is_affine(choose, biased):
+    w = jnp.asarray(np.random.default_rng(7).normal(size=(4, 6)), jnp.float32)
+
+    def f(w, x):
+        return w @ choose(x)
+
+    network = trace(f, w, np.zeros(6, np.float32))
+    x = np.random.default_rng(8).normal(size=(5, 6)).astype(np.float32)
+    logits, radius = network.enclose(x)
+    np.testing.assert_allclose(logits, jax.vmap(lambda x: f(w, x))(x), rtol=1e-5, atol=1e-5)
+    assert radius.max() < 1e-12
+    assert network.affine[-1].has_bias == biased

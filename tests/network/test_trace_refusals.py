@@ -70,6 +70,8 @@ def test_all_obstacles_are_listed_with_layer_and_line():
         (lambda p, x: jax.nn.silu(x), "multiplies two values that both depend"),
         (lambda p, x: jnp.sin(x), "neither affine in the input nor a nonlinearity"),
         (lambda p, x: jnp.sort(x), "`sort`"),
+        (lambda p, x: x[:0].sum() + x, "a value that has no entries"),
+        (lambda p, x: jnp.convolve(x[:1], p["b"]["b"], "valid")[:0].sum() + x, "a value that has no entries"),
         (lambda p, x: jnp.pad(x, 1, constant_values=x[0]), "pads with a value that depends on the input"),
         (lambda p, x: x.at[jnp.array([0, 9])].get(mode="fill", fill_value=0), "from outside the value"),
         (lambda p, x: x.at[jnp.array([0, 9])].get(mode="fill"), "from outside the value"),

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from .normalization import normalizations
 from .program import Constant, Equation, Program, Variable
 
 
 def recognized(program: Program) -> Program:
     """The program with each idiom as one equation, and without the equations that it replaces."""
     made = {v.index: e for e in program.equations for v in e.outputs}
-    equations = [_slopes(e, made) or e for e in program.equations]
+    responses = normalizations(program.equations)
+    equations = [r or _slopes(e, made) or e for e, r in zip(program.equations, responses, strict=True)]
     return replace(program, equations=tuple(_needed(equations, program)))
 
 

@@ -7,14 +7,16 @@ linear activation, how many; `None` for others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float64, Int
 
 from ..interval import Interval
-from .rounding import U
+from .response_norm import response_norm
+from .rounding import TINY, U, gam
 
 LIBRARY: float = 2.0**-44
 """More than the relative error of tanh and exp in any mathematical library, whose own bounds are a few units of 2^-53."""
@@ -188,6 +190,81 @@ class MaxPool(Nonlinearity):
                 part = xp.where(positions >= 0, part, -np.inf)
             top = part if top is None else xp.maximum(top, part)
         return top
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LocalResponse(Nonlinearity):
+    r"""Local response normalization (Krizhevsky et al. 2012): $y_c = x_c (k + \sum_t w_{tc} x_{r_{tc}}^2)^{-\beta}$.
+
+    `reads` holds the positions r, -1 for none, `weights` w >= 0; k = `offset` > 0 and beta = `exponent` >= 0. `error`
+    bounds the relative error of k and of every weight. An entry that reads others reads its own square.
+
+    In l2 the constant is at least k^-beta, the derivative at 0, and at most k^-beta (R C)^(1/2), where R and C bound the
+    absolute sums of a row and of a column of the Jacobian for k = 1: on the diagonal D^-beta (1 - 2 beta u), u < 1 the
+    share of the entry's own square in D; beside it products of two entries, whose squares are shares of D too. Where the
+    windows are disjoint groups with one weight each the Jacobian is symmetric, and the constant is k^-beta. Proofs:
+    docs/theory/local-response.md.
+    """
+
+    offset: float
+    exponent: float
+    reads: Int[np.ndarray, "taps size"]
+    weights: Float64[np.ndarray, "taps size"]
+    error: float = 0.0
+    _for_one: Interval = field(init=False, repr=False)
+    """The constant for k = 1, as if the weights were exact."""
+
+    elementwise: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        norm = response_norm(self.reads, self.weights, self.exponent)
+        object.__setattr__(self, "_for_one", norm)
+
+    @property
+    def lipschitz(self) -> Interval:
+        """Its enclosure, for every k and all weights within their error."""
+        beta, error = Interval(self.exponent), Interval(self.error)
+        center = Interval(self.offset) ** -beta
+        least = center * (1 + error) ** -beta
+        # An entry of the Jacobian moves by `change` of itself, one on the diagonal by that of both its terms.
+        change = (1 + error) / (1 - error) ** (beta + 1) - 1
+        factor = 1 + (2 + 2 * beta) * change
+        return Interval.hull(least, self._for_one * center * factor)
+
+    @property
+    def homogeneous(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def breakpoints(self) -> int | None:
+        """Not piecewise linear."""
+        return None
+
+    @property
+    def rounding(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """That of a sum of nonnegative terms, raised to -beta, and of the power itself.
+
+        A power computed as exp(-beta log D) errs by a few units in the argument of exp, which lies within +-709: less
+        than 8 `LIBRARY`. What underflows in D is small beside k.
+        """
+        taps = len(self.reads)
+        tiny = 2 * TINY * taps * (1 + float(self.weights.max(initial=0))) / self.offset
+        relative = (self.error + gam(taps + 3) + tiny) * (1 + 2.0**-10)
+        return math.expm1(self.exponent * -math.log1p(-relative) + 9 * LIBRARY) * (1 + 2.0**-10)
+
+    def apply(self, *h: Any) -> Any:
+        """The outputs for a batch; not a number where a relative error would not bound what over- or underflows."""
+        (x,) = h
+        xp = _library(x)
+        squares = x * x
+        total = self.offset
+        for positions, weights in zip(self.reads, self.weights, strict=True):
+            total = total + xp.where(positions >= 0, squares[:, positions], 0.0) * weights
+        power = total**-self.exponent
+        y = x * power
+        known = (total < np.inf) & (power >= TINY) & ((abs(y) >= TINY) | (x == 0))
+        return xp.where(known, y, np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
+from .absorb import STRUCTURED
 from .ball import AFFINE
-from .form import STRUCTURED
 from .moves import PADDED, move
-from .program import Equation, Variable, is_float, widens
+from .program import Constant, Equation, Variable, is_float, widens
 
 _LOOPS: Final = frozenset({"scan", "while", "cond"})
 _STATISTICS: Final = frozenset({"rsqrt", "sqrt", "integer_pow", "square", "pow"})
@@ -27,6 +28,8 @@ def obstacle(equation: Equation) -> str | None:
     affine = _moves(equation) or (name in {*AFFINE, *STRUCTURED, *PADDED} and name != "dynamic_slice")
     why = _unsupported(name) if not affine and name not in NONLINEAR else None
     why = why or _mixed(equation) or _dtypes(equation)
+    if why is None and not all(math.prod(v.shape) for v in (*equation.operands, *equation.outputs)):
+        why = "computes with a value that has no entries; leave it out"
     if why is None and name != "local_response" and not _finite(equation):
         why = "uses a constant that is not finite; look for a division by zero in what it is computed from"
     if why is None and name in _SPECIAL:
@@ -48,7 +51,10 @@ def unexpressed(equation: Equation) -> str:
 
 
 def _moves(equation: Equation) -> bool:
-    return equation.primitive == "gather" or move(equation) is not None
+    chooses = equation.primitive == "select_n" and isinstance(equation.operands[0], Constant)
+    return (
+        equation.primitive == "gather" or (chooses and len(equation.live) == 1) or move(equation) is not None
+    )
 
 
 def _unsupported(name: str) -> str:

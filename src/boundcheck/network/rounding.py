@@ -65,3 +65,16 @@ def quotient(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     normal = (np.abs(q) >= TINY) | (a == 0)
     exact = normal & (_powers_of_two(b) | (a == 0))
     return q, np.where(exact, 0.0, np.abs(q) * U + TINY)
+
+
+def ball_product(
+    a: np.ndarray, a_radius: np.ndarray | None, b: np.ndarray, b_radius: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """a b, broadcast, with a bound of everything unknown."""
+    mid, error = product(a, b)
+    if a_radius is not None:
+        error = inflate(error + a_radius * np.abs(b) + TINY, 3)
+    if b_radius is not None:
+        top = np.abs(a) if a_radius is None else inflate(np.abs(a) + a_radius, 1)
+        error = inflate(error + b_radius * top + TINY, 3)
+    return mid, error if error.any() else None

@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
+from .absorb import absorb
 from .affine import Affine, Operator
 from .convolution import Convolution
 from .dense import Dense
 from .field import Field
-from .form import Form, absorb, frozen, identity, spread
+from .form import Form, frozen, identity, spread
 from .free import is_free
 from .graph import Input, Join, Network, Node
 from .idioms import recognized
 from .jaxpr import flatten
 from .moves import without_stacks
-from .nonlinear import Clip, Maximum, MaxPool, Nonlinearity, Relu, Sigmoid, Slopes, Tanh
+from .nonlinear import Clip, LocalResponse, Maximum, MaxPool, Nonlinearity, Relu, Sigmoid, Slopes, Tanh
 from .program import Constant, Equation, Program, Variable, is_float
 from .refusal import NONLINEAR, obstacle, unexpressed
 from .rounding import inflate, product
@@ -229,6 +230,7 @@ class _Builder:
             "max": self._limit,
             "min": self._limit,
             "clamp": self._limit,
+            "local_response": self._local_response,
         }.get(equation.primitive, self._activation)
         return build(equation)
 
@@ -249,6 +251,30 @@ class _Builder:
                 raise AssertionError(equation.primitive)
         shift = 0.5 if isinstance(f, Sigmoid) else 0.0
         self._bend(equation, f, shift)
+        return None
+
+    def _local_response(self, equation: Equation) -> str | None:
+        """A local response normalization, whose reads become positions in the node before."""
+        p = equation.params
+        if "refusal" in p:
+            return f"layer `{equation.label}` {p['refusal']} (`{equation.primitive}`, {equation.source})"
+        before = self._settled(equation.live[0])
+        index = before.index.reshape(-1)
+        places = p["reads"].reshape(-1, index.size)
+        reads, weights = np.empty(places.shape, np.int64), np.empty(places.shape)
+        reads[:, index] = np.where(places < 0, -1, index[places])
+        weights[:, index] = p["weights"].reshape(places.shape)
+        response = LocalResponse(
+            label=equation.label,
+            source=equation.source,
+            size=index.size,
+            offset=p["offset"],
+            exponent=p["exponent"],
+            reads=reads,
+            weights=frozen(weights),
+            error=p["error"],
+        )
+        self.forms[equation.outputs[0].index] = identity(self._append(response, (before.node,)), before.index)
         return None
 
     def _limit(self, equation: Equation) -> str | None:

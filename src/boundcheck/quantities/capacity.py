@@ -156,7 +156,12 @@ def shattered_points(study: Study) -> Quantity:
     chain = study.network.chain(biases=True)
     pieces = chain.plain if isinstance(chain, Chain) else ()
     dense = all(a.free and isinstance(a.operator, Dense) for a in pieces)
-    if not isinstance(chain, Chain) or not pieces or not dense or not all(isinstance(f, Relu) for f in study.network.nonlinear):
+    if (
+        not isinstance(chain, Chain)
+        or not pieces
+        or not dense
+        or not all(isinstance(f, Relu) for f in study.network.nonlinear)
+    ):
         method = "not a chain of free dense layers with ReLU: nothing claimed"
         return Quantity(value=Interval(0), evidence=Evidence.EXACT, method=method)
     d, *hidden = chain.widths[:-1]

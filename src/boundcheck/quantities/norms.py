@@ -183,7 +183,9 @@ def bias_flags(study: Study) -> Quantity:
 @measurement("Lipschitz constant of the map after each layer")
 def lipschitz_constants(study: Study) -> Quantity:
     """rho_l in l2, fixed linear maps such as an average pool included; 1 after the last layer."""
-    return _layers(study.chain(), lambda layer: layer.lipschitz, "by definition, and counted for max pooling")
+    value = tuple(layer.lipschitz for layer in study.chain().layers)
+    evidence = Evidence.EXACT if all(rho.is_exact for rho in value) else Evidence.ENCLOSED
+    return Quantity(value=value, evidence=evidence, method="by definition, and counted for max pooling")
 
 
 @measurement("half the number of atoms that cover each layer", whole=True)
