@@ -53,3 +53,24 @@ def test_resnet18_is_traced_with_every_normalization_folded(architectures):
     assert [type(n.operation) for n in network.nodes].count(Join) == 8
     assert len(network.nonlinear) == 17
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize("name", ["inception", "resnet18"])
+def test_traced_logits_are_the_function(architectures, name):
+    f, params, example = getattr(architectures, name)(seed=1)
+    x = np.random.default_rng(0).normal(size=(3, *example.shape)).astype(np.float32)
+    logits, radius = trace(f, params, example).enclose(x)
+    expected = np.asarray(jax.jit(jax.vmap(f, (None, 0)))(params, x))
+    scale = np.abs(expected).max()
+    assert np.abs(logits - expected).max() < 1e-4 * scale
+    assert radius.max() < 1e-3 * scale
+
+
+def test_every_norm_of_the_small_inception_network_is_known_to_one_in_a_thousand(architectures):
+    network = trace(*architectures.inception(seed=2))
+    cheap = network.spectral_norms()
+    for piece, norm, wider in zip(network.affine, network.spectral_norms(gap=1e-3), cheap, strict=True):
+        assert norm.hi <= norm.lo * (1 + 1e-3), piece.label
+        assert norm.lo >= wider.lo
+        assert norm.hi <= wider.hi
+        assert piece.method

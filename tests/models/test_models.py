@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from boundcheck.errors import UnknownNameError
 from boundcheck.models import MODELS, ModelSpec, build, count, list_models, parameters, split
+from boundcheck.network import trace
 
 KEY = jax.random.key(0)
 
@@ -108,3 +109,15 @@ def test_an_unknown_model_suggests_the_nearest():
 def test_a_malformed_table_is_refused(value: object):
     with pytest.raises(ValidationError):
         read(value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_traced_form_of_every_model_has_its_logits(name):
+    spec, shape = MODELS[name], (4, 4, 3)
+    f, params = split(build(spec, shape, 10, jax.random.key(1)))
+    x = np.random.default_rng(1).normal(size=(3, *shape)).astype(np.float32)
+    network = trace(f, params, x[0])
+    logits, radius = network.enclose(x)
+    np.testing.assert_allclose(logits, jax.vmap(f, (None, 0))(params, x), rtol=1e-4, atol=1e-4)
+    assert radius.max() < 1e-9
+    assert len(network.affine) == len(spec.hidden) + 1
