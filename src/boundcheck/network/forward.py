@@ -28,8 +28,8 @@ from .rounding import TINY, U, gam
 if TYPE_CHECKING:
     from .graph import Join, Network
 
-_NUMBERS: Final = 2**22
-"""Entries of the largest value that are worked on at once: 32 MB."""
+_NUMBERS: Final = 2**20
+"""Entries of the largest value that one thread works on at once: 8 MB, which a cache may hold."""
 
 
 def enclose(
@@ -45,7 +45,8 @@ def enclose(
     steps = [_Step(node.operation) if isinstance(node.operation, Affine) else None for node in network.nodes]
     batch = max(1, min(8192, _NUMBERS // max(node.size for node in network.nodes)))
     logits, radii = (np.zeros((len(x), network.classes)) for _ in range(2))
-    for start in range(0, len(x), batch):
+
+    def work(start: int) -> None:
         rows = slice(start, start + batch)
         h = x[rows].reshape(len(x[rows]), -1).astype(np.float64)
         if not np.isfinite(h).all():
@@ -55,6 +56,8 @@ def enclose(
         r = r if r.ndim == 2 else np.broadcast_to(r[:, None], y.shape)
         known = np.isfinite(y) & np.isfinite(r)
         logits[rows], radii[rows] = np.where(known, y, 0.0), np.where(known, r, np.inf)
+
+    device.share(work, range(0, len(x), batch))
     return logits, radii
 
 
