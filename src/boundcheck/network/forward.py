@@ -88,7 +88,7 @@ class _Step:
         self._piece = piece
         operator = piece.operator
         self._norm = _up(piece.spectral_norm().hi)
-        self._absolute = _up(piece.schur().hi) * gam(operator.roundings + 2)
+        self._absolute = _up(piece.schur().hi) * gam(operator.roundings + 2) + TINY
         self._unknown = 0.0
         if isinstance(operator, Dense | Convolution) and operator.radius is not None:
             self._unknown = _up(_radius_of(operator).schur().hi)
@@ -120,7 +120,7 @@ class _Step:
         assert isinstance(operator, Dense)
         assert self._reach is not None
         absolute = abs(h)
-        radius = (absolute * gam(n + 2) + r) @ self._reach.T
+        radius = (absolute * gam(n + 2) + r + TINY) @ self._reach.T
         if operator.radius is not None:
             radius = radius + absolute @ operator.radius.T
         if self._piece.bias_radius is not None:
@@ -152,13 +152,13 @@ def _bend(f: Nonlinearity, before: list[tuple[Any, Any]]) -> tuple[Any, Any]:
     (h, radius), *others = before
     entries = f.elementwise and radius.ndim == 2
     if not entries:
-        radius = sum(_as_norm(r) ** 2 for _, r in before) ** 0.5 if others else _as_norm(radius)
+        radius = sum(_as_norm(r) for _, r in before) if others else _as_norm(radius)
     radius = radius * _up(f.lipschitz.hi)
     if f.rounding:
-        radius = radius + f.rounding * (abs(value) if entries else _norm_of(value))
+        radius = radius + f.rounding * (abs(value) if entries else _norm_of(value)) + f.size * TINY
     if entries and isinstance(f, Relu):
         # The exact value is 0 as well where it is certainly not positive.
-        radius = radius.__array_namespace__().where(h <= -radius, 0.0, radius)
+        radius = radius.__array_namespace__().where((h <= -radius) & (radius < np.inf), 0.0, radius)
     return value, radius * (1 + 16 * U)
 
 
@@ -177,10 +177,9 @@ def _join(join: Join, before: list[tuple[Any, Any]]) -> tuple[Any, Any]:
     for part in parts[1:]:
         value = value + part
     radii = [_as_norm(r) for _, r in before]
-    if join.disjoint:
-        radius = sum(r * r for r in radii) ** 0.5
-    else:
-        radius = sum(radii)
+    # Not the root of the squares, which could vanish.
+    radius = sum(radii)
+    if not join.disjoint:
         radius = radius + gam(len(before)) * sum(_norm_of(p) for p in parts)
     return value, radius * (1 + 16 * U)
 

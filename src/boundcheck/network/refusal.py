@@ -51,7 +51,8 @@ def unexpressed(equation: Equation) -> str:
 
 
 def _moves(equation: Equation) -> bool:
-    chooses = equation.primitive == "select_n" and isinstance(equation.operands[0], Constant)
+    which = equation.operands[0]
+    chooses = equation.primitive == "select_n" and isinstance(which, Constant) and not which.leaves
     return (
         equation.primitive == "gather" or (chooses and len(equation.live) == 1) or move(equation) is not None
     )
@@ -126,6 +127,8 @@ def _one_limit(equation: Equation) -> str | None:
     for limit in equation.constants:
         if limit.value.size == 0 or not (limit.value == limit.value.flat[0]).all():
             return "has a limit that differs between entries; use one number, or add the difference before"
+        if limit.leaves:
+            return "has a limit that is a parameter; write relu(x - b) + b instead of max(x, b)"
     return None
 
 

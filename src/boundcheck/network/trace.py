@@ -217,7 +217,7 @@ class _Builder:
                 value[where.reshape(-1)] = field.value.reshape(-1)
                 tags[where.reshape(-1)] = 1 + tags.max() + field.tags.reshape(-1)
             bias = Field(value=value.reshape(shape), radius=None, tags=tags.reshape(shape))
-            form = replace(form, bias=bias, has_bias=True)
+            form = replace(form, bias=bias, has_bias=True, equations=(equation,))
         return form
 
     # Nonlinearities -----------------------------------------------------------------------------------------------
@@ -300,7 +300,13 @@ class _Builder:
             lower, upper = (0.0, math.inf) if isinstance(before, Relu) else (before.low, before.high)
             taken = 0.0 if isinstance(before, Relu) else before.at_zero
             left = np.zeros(form.shape) if form.bias is None else form.bias.value
-            if (left == taken).all() and form.is_bijective and (form.bias is None) == (taken == 0.0):
+            learned = any(e.leaves for e in form.equations)
+            if (
+                not learned
+                and (left == taken).all()
+                and form.is_bijective
+                and (form.bias is None) == (taken == 0.0)
+            ):
                 low, high = min(max(lower, low), high), min(max(upper, low), high)
                 (node,) = self.nodes[form.node].inputs
                 form = identity(node, form.index)
@@ -498,7 +504,14 @@ class _Builder:
             whole = replace(form, index=np.arange(form.span), scale=None, bias=None, has_bias=False)
             node = self._piece(whole, variable, _compact(core), None, arrange=form.arrange, in_order=False)
             return Form(
-                node=node, width=form.span, index=form.index, scale=scale, bias=bias, has_bias=form.has_bias
+                node=node,
+                width=form.span,
+                index=form.index,
+                scale=scale,
+                bias=bias,
+                has_bias=form.has_bias,
+                # The factor and the summand may be parameters.
+                equations=form.equations,
             )
         back = np.argsort(form.index.reshape(-1))
         kernel, radius = core.kernel, core.radius
@@ -520,6 +533,7 @@ class _Builder:
                     scale=scale,
                     bias=bias,
                     has_bias=form.has_bias,
+                    equations=form.equations,
                 )
             kernel, error = product(kernel, factor.value[0])
             if radius is not None:
