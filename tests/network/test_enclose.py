@@ -198,3 +198,57 @@ def test_an_accelerator_runs_the_same_lines(monkeypatch):
     np.testing.assert_allclose(wider, radius, rtol=1e-6)
     for here, there in zip(network.affine, norms, strict=True):
         assert here.spectral_norm().intersects(there)
+
+
+@pytest.mark.parametrize("weight", [1.5e20, 3e37])
+def test_inputs_below_the_normal_numbers_keep_their_rounding(weight):
+    w = jnp.asarray([[weight, -weight / 3], [weight / 7, weight]], jnp.float32)
+    network = trace(lambda w, x: w @ x, w, np.zeros(2, np.float32))
+    x = np.array([[1.1e-310, 3.3e-311], [-5e-324, 1.5e-323]])
+    assert_contains(network, x, [rational(w) @ rational(row) for row in x])
+
+
+def test_a_slope_that_underflows_keeps_its_rounding():
+    w = jnp.asarray([[1e38, 2e38], [3e38, -1e38]], jnp.float32)
+    network = trace(lambda w, x: w @ jax.nn.leaky_relu(x, 0.01), w, np.zeros(2, np.float32))
+    x = np.array([[-5e-324, -1.5e-323]])
+    slope = Fraction(float(np.float32(0.01)))
+    assert_contains(network, x, [rational(w) @ (rational(x[0]) * slope)])
+
+
+@pytest.mark.parametrize("join", ["concatenate", "maximum", "add"])
+def test_radii_whose_squares_vanish_are_kept_where_values_meet(join):
+    rng = np.random.default_rng(41)
+    a, b = (jnp.asarray(rng.normal(size=(2, 6)), jnp.float32) for _ in range(2))
+    meet = {
+        "concatenate": lambda u, v: jnp.concatenate([u, v]),
+        "maximum": jnp.maximum,
+        "add": lambda u, v: u + v,
+    }[join]
+    network = trace(
+        lambda p, x: meet(jnp.abs(p[0] @ x), jax.nn.relu(p[1] @ x)), (a, b), np.zeros(6, np.float32)
+    )
+    for scale in (1.0, 2.0**-560, 2.0**-900):
+        # The last entry nearly cancels the others, so that the rounding is most of what is left.
+        x = rng.normal(size=(20, 6))
+        x[:, 5] = -(x[:, :5] @ np.asarray(a, float)[0, :5]) / float(a[0, 5])
+        x = x * scale
+        logits, radius = network.enclose(x)
+        for row, values, radii in zip(x, logits, radius, strict=True):
+            u = abs(rational(a) @ rational(row))
+            v = np.array([max(t, Fraction(0)) for t in rational(b) @ rational(row)], object)
+            exact = {
+                "concatenate": [*u, *v],
+                "maximum": [max(s, t) for s, t in zip(u, v, strict=True)],
+                "add": list(u + v),
+            }[join]
+            for e, value, r in zip(exact, values, radii, strict=True):
+                assert abs(e - Fraction(float(value))) <= Fraction(float(r))
+
+
+def test_integers_beyond_float64_are_refused():
+    network = trace(lambda w, x: w @ x, jnp.eye(2), np.zeros(2, np.float32))
+    with pytest.raises(NetworkError, match="int64"):
+        network.enclose(np.array([[2**53 + 1, 0]]))
+    logits, _ = network.enclose(np.array([[3, 4]], np.int32))
+    np.testing.assert_array_equal(logits, [[3, 4]])

@@ -59,3 +59,103 @@ def test_an_overflow_before_relu_is_not_a_certain_zero():
     relu = Relu(label="a", source="a.py:1", size=1)
     _, radius = _bend(relu, [(np.array([[-np.inf]]), np.array([[np.inf]]))])
     assert np.isinf(radius).all()
+
+
+def test_the_constant_of_a_fixed_linear_map_contains_its_norm(monkeypatch):
+    """An average pool that overlaps, between ReLU and a layer that it does not fold into."""
+    p = {"k": weights(3, 3, 1, 2), "m": weights(3, 3, 2, 2), "w": weights(3, 18)}
+
+    def f(p, x):
+        h = jax.nn.relu(conv(x, p["k"]))
+        pooled = jax.lax.reduce_window(h, 0.0, jax.lax.add, (3, 3, 1), (2, 2, 1), "SAME") / 9
+        return p["w"] @ jax.nn.relu(conv(pooled, p["m"])).reshape(-1)
+
+    # As on a map that is too large for an explicit matrix.
+    monkeypatch.setattr("boundcheck.network.form.DENSE", 0)
+    network = trace(f, p, np.zeros((6, 6, 1), np.float32))
+    (piece,) = [piece for piece in network.affine if not piece.learned]
+    exact = np.linalg.norm(piece.matrix, 2)
+    norm = network.chain(biases=True).layers[0].lipschitz
+    assert float(norm.lo) <= exact * (1 + 1e-14)
+    assert float(norm.hi) >= exact * (1 - 1e-14)
+
+
+def perturbed_pieces(f, params, example):
+    """For each leaf, whether what changes with it is counted: the pieces, and whether a nonlinearity changed."""
+    base = trace(f, params, example)
+    leaves, tree = jax.tree.flatten(params)
+    for k, leaf in enumerate(leaves):
+        moved = [
+            a + 0.37 * (i == k) * (1 + jnp.arange(a.size).reshape(a.shape)) for i, a in enumerate(leaves)
+        ]
+        other = trace(f, jax.tree.unflatten(tree, moved), example)
+        assert len(other.nodes) == len(base.nodes)
+        changed = 0
+        for a, b in zip(base.nodes, other.nodes, strict=True):
+            assert type(a.operation) is type(b.operation)
+            if hasattr(a.operation, "operator"):
+                x, y = a.operation, b.operation
+                same = np.array_equal(x.matrix, y.matrix) and np.array_equal(x.bias, y.bias)
+                assert same or x.learned, f"leaf {k} changes {x.label}, which does not count as learned"
+                changed += not same
+            elif not hasattr(a.operation, "places") and hasattr(a.operation, "lipschitz"):
+                for name in ("low", "high", "below", "above", "offset", "exponent"):
+                    assert getattr(a.operation, name, 0) == getattr(b.operation, name, 0)
+        assert changed, f"leaf {k} of shape {leaf.shape} changes nothing"
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_whatever_changes_with_a_parameter_is_learned(seed, monkeypatch):
+    """Random image functions whose parameters stand in all kinds of places."""
+    # Convolutions stay convolutions, as on maps that are too large for an explicit matrix.
+    monkeypatch.setattr("boundcheck.network.form.DENSE", 0)
+    rng = np.random.default_rng(seed)
+    steps, params, channels = [], [], 2
+
+    def new(*shape):
+        params.append(jnp.asarray(1 + rng.normal(size=shape) ** 2, jnp.float32))
+        return len(params) - 1
+
+    # In each block a convolution, some affine steps in any order, and something that ends the piece.
+    affine, ends = ["scale", "field", "bias", "crop", "flip"], ["relu", "skip", "join", "pool"]
+    for kind in [k for _ in range(2) for k in ("conv", *rng.permutation(affine)[:3], rng.choice(ends))]:
+        if kind == "conv":
+            i, channels = new(3, 3, channels, 3), 3
+            steps.append(lambda p, x, i=i: conv(x, p[i]))
+        elif kind == "scale":
+            i = new(channels)
+            steps.append(lambda p, x, i=i: x * p[i])
+        elif kind == "field":
+            i = new(8, 8, channels)
+            steps.append(lambda p, x, i=i: x * p[i][: x.shape[0], : x.shape[1]])
+        elif kind == "bias":
+            i = new(channels)
+            steps.append(lambda p, x, i=i: x - p[i])
+        elif kind == "crop":
+            steps.append(lambda p, x: x[:-1, 1:] if x.shape[0] > 3 else x)
+        elif kind == "relu":
+            steps.append(lambda p, x: jax.nn.relu(x))
+        elif kind == "skip":
+            i, j = new(1, 1, channels, channels), new(1)
+            steps.append(lambda p, x, i=i, j=j: jax.nn.leaky_relu(conv(x, p[i])) + x * p[j])
+        elif kind == "join":
+            i, channels = new(1, 1, 1), channels + 1
+            steps.append(
+                lambda p, x, i=i: jnp.concatenate(
+                    [jnp.abs(x), jnp.broadcast_to(p[i], (*x.shape[:2], 1))], axis=-1
+                )
+            )
+        elif kind == "flip":
+            steps.append(lambda p, x: x[::-1])
+        else:
+            steps.append(
+                lambda p, x: jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (2, 2, 1), (1, 1, 1), "SAME")
+            )
+    last = new(3, channels)
+
+    def f(p, x):
+        for step in steps:
+            x = step(p, x)
+        return p[last] @ jax.nn.relu(x).mean((0, 1))
+
+    perturbed_pieces(f, params, np.zeros((7, 7, 2), np.float32))

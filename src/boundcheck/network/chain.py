@@ -42,9 +42,9 @@ class Term:
         return [self.piece, *inner] if self.piece is not None else inner
 
     def reading(self) -> list[tuple[Affine, Interval]]:
-        """Each affine piece in it, and an upper end of the norm of the map before the piece."""
+        """Each affine piece in it, and the norm of the map before the piece."""
         if self.piece is not None:
-            return [(self.piece, Interval(self.parts[0].norm(None).hi))]
+            return [(self.piece, self.parts[0].norm(None))]
         return [pair for part in self.parts for pair in part.reading()]
 
     @property
@@ -332,7 +332,7 @@ def _merged(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
             norm = layer.spectral_norm()
             result[-1] = replace(
                 before,
-                lipschitz=before.lipschitz * Interval(norm.hi) * layer.lipschitz,
+                lipschitz=before.lipschitz * norm * layer.lipschitz,
                 bends=(*before.bends, *layer.bends),
                 alone=False,
             )

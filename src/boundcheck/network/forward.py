@@ -39,7 +39,8 @@ def enclose(
     x = np.asarray(x)
     if x.shape[1:] != network.in_shape or x.ndim != len(network.in_shape) + 1:
         raise NetworkError([f"inputs have shape {x.shape}; the network takes (batch, *{network.in_shape})"])
-    if not np.can_cast(x.dtype, np.float64):
+    if not np.can_cast(x.dtype, np.float64) or x.dtype in (np.int64, np.uint64):
+        # NumPy calls the cast of 64-bit integers safe, but it rounds those above 2^53.
         raise NetworkError([f"inputs have dtype {x.dtype}; give float32 or float64"])
     network.spectral_norms()
     steps = [_Step(node.operation) if isinstance(node.operation, Affine) else None for node in network.nodes]
@@ -190,7 +191,7 @@ def _norm_of(h: Any) -> Any:
     top = abs(h).max(axis=1)
     scale = xp.where((top > 0) & (top < np.inf), top, 1.0)
     scaled = h / scale[:, None]
-    return scale * (scaled * scaled).sum(axis=1) ** 0.5 * (1 + gam(h.shape[1] + 16))
+    return scale * (scaled * scaled).sum(axis=1) ** 0.5 * (1 + gam(h.shape[1] + 16)) + TINY
 
 
 def _up(x: Any) -> float:
