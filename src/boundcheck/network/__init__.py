@@ -2,7 +2,6 @@
 
 from .affine import Affine as Affine
 from .chain import Chain as Chain
-from .chain import Layer as Layer
 from .convolution import Convolution as Convolution
 from .dense import Dense as Dense
 from .graph import Input as Input
@@ -10,6 +9,7 @@ from .graph import Join as Join
 from .graph import Network as Network
 from .graph import Node as Node
 from .graph import Refusal as Refusal
+from .layer import Layer as Layer
 from .nonlinear import Nonlinearity as Nonlinearity
 from .nonlinear import Relu as Relu
 from .path import PathNorms as PathNorms

@@ -45,11 +45,6 @@ class Form:
         return self.index.shape
 
     @property
-    def is_plain(self) -> bool:
-        """Whether the value only rearranges its source."""
-        return self.core is None and self.ball is None and self.scale is None and self.bias is None
-
-    @property
     def span(self) -> int:
         """How many entries `index` can point to."""
         return self.width if self.core is None else math.prod(self.core.out_shape)
@@ -65,6 +60,11 @@ class Form:
         """Whether no entry of the source occurs twice."""
         flat = self.index[self.index >= 0]
         return flat.size == 0 or int(np.bincount(flat).max()) <= 1
+
+
+def in_order(node: int, shape: tuple[int, ...]) -> Form:
+    """The value of a node, in the order of its entries."""
+    return identity(node, np.arange(math.prod(shape)).reshape(shape))
 
 
 def identity(node: int, index: np.ndarray) -> Form:
@@ -100,6 +100,9 @@ def scaled(form: Form, factor: Field, divide: bool = False) -> Form:
 
 
 def negated(form: Form) -> Form:
+    """Minus the value."""
+    if form.ball is not None:
+        return replace(form, ball=replace(form.ball, mid=-form.ball.mid))
     return scaled(form, Field.filled(-1.0, form.shape))
 
 

@@ -159,7 +159,7 @@ def _bend(f: Nonlinearity, before: list[tuple[Any, Any]]) -> tuple[Any, Any]:
         radius = radius + f.rounding * (abs(value) if entries else _norm_of(value)) + f.size * TINY
     if entries and isinstance(f, Relu):
         # The exact value is 0 as well where it is certainly not positive.
-        radius = radius.__array_namespace__().where((h <= -radius) & (radius < np.inf), 0.0, radius)
+        radius = h.__array_namespace__().where((h <= -radius) & (radius < np.inf), 0.0, radius)
     return value, radius * (1 + 16 * U)
 
 

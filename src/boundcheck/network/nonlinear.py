@@ -112,10 +112,8 @@ class Clip(Nonlinearity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tanh(Nonlinearity):
-    """tanh x."""
-
-    rounding: ClassVar[float] = LIBRARY
+class Curved(Nonlinearity):
+    """A nonlinearity that is neither positively homogeneous nor piecewise linear."""
 
     @property
     def homogeneous(self) -> bool:
@@ -127,13 +125,20 @@ class Tanh(Nonlinearity):
         """Not piecewise linear."""
         return None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tanh(Curved):
+    """tanh x."""
+
+    rounding: ClassVar[float] = LIBRARY
+
     def apply(self, *h: Any) -> Any:
         """The outputs for a batch."""
         return _library(h[0]).tanh(h[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sigmoid(Nonlinearity):
+class Sigmoid(Curved):
     """1/(1 + exp(-x)) - 1/2 = tanh(x/2)/2, which is 0 at 0 and 1/4-Lipschitz."""
 
     rounding: ClassVar[float] = LIBRARY
@@ -142,16 +147,6 @@ class Sigmoid(Nonlinearity):
     def lipschitz(self) -> Interval:
         """1/4."""
         return Interval(0.25)
-
-    @property
-    def homogeneous(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def breakpoints(self) -> int | None:
-        """Not piecewise linear."""
-        return None
 
     def apply(self, *h: Any) -> Any:
         """The outputs for a batch."""
@@ -175,11 +170,6 @@ class MaxPool(Nonlinearity):
         """The root of how often an entry is read."""
         return Interval(int(np.bincount(self.windows[self.windows >= 0]).max(initial=0))).sqrt()
 
-    @property
-    def overlaps(self) -> bool:
-        """Whether some entry lies in two windows."""
-        return bool(self.lipschitz > 1)
-
     def apply(self, *h: Any) -> Any:
         """The outputs for a batch."""
         xp = _library(h[0])
@@ -193,7 +183,7 @@ class MaxPool(Nonlinearity):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LocalResponse(Nonlinearity):
+class LocalResponse(Curved):
     r"""Local response normalization (Krizhevsky et al. 2012): $y_c = x_c (k + \sum_t w_{tc} x_{r_{tc}}^2)^{-\beta}$.
 
     `reads` holds the positions r, -1 for none, `weights` w >= 0; k = `offset` > 0 and beta = `exponent` >= 0. `error`
@@ -230,16 +220,6 @@ class LocalResponse(Nonlinearity):
         change = (1 + error) / (1 - error) ** (beta + 1) - 1
         factor = 1 + (2 + 2 * beta) * change
         return Interval.hull(least, self._for_one * center * factor)
-
-    @property
-    def homogeneous(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def breakpoints(self) -> int | None:
-        """Not piecewise linear."""
-        return None
 
     @property
     def rounding(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
