@@ -49,6 +49,38 @@ def test_constants_joined_to_values_are_counted():
     assert rounds_of(trace(f, p, np.zeros(5, np.float32)))[-1].parameters >= 15 + 10 + 4 + 27
 
 
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit, jax.checkpoint])
+def test_arrays_that_the_function_holds_count_as_learned(kind, wrap):
+    """Nobody knows where they come from: weights in a closure are weights."""
+    w, b, v = (kind(np.asarray(weights(*shape))) for shape in ((4, 3), (4,), (2, 4)))
+
+    def f(_, x):
+        return v @ jax.nn.relu(w @ x + b)
+
+    network = trace(wrap(f), {}, np.zeros(3, np.float32))
+    assert [piece.learned for piece in network.affine] == [True, True]
+    assert [r.parameters for r in rounds_of(network)] == [16, 16 + 8]
+    with pytest.raises(NetworkError, match="limit that is a parameter"):
+        trace(
+            wrap(lambda _, x: jnp.maximum(w @ x, kind(np.full(4, 0.5, np.float32)))),
+            {},
+            np.zeros(3, np.float32),
+        )
+
+
+def test_numbers_of_the_program_are_fixed():
+    p = weights(2, 3)
+
+    def f(p, x):
+        h = jax.nn.relu((x - 0.5) / 3)
+        return p @ (jnp.abs(h) * jnp.arange(1.0, 4.0, dtype=jnp.float32))
+
+    network = trace(f, p, np.zeros(3, np.float32))
+    assert [piece.learned for piece in network.affine] == [False, True]
+    assert rounds_of(network)[-1].parameters == 6
+
+
 def test_a_learned_limit_is_refused():
     p = {"a": weights(3, 5), "b": jnp.float32(-0.3)}
     with pytest.raises(NetworkError, match="limit that is a parameter"):

@@ -319,7 +319,7 @@ def test_zeros_beside_a_value_are_no_bias():
     def widened(p, x):
         """The shortcut of a residual block to more channels, without parameters."""
         h = relu(conv(x, p[0]))
-        return (jnp.concatenate([h, 0 * SMALL[..., :1]], -1) + conv(relu(h), p[1])).reshape(-1)
+        return (jnp.concatenate([h, jnp.zeros_like(x[..., :1])], -1) + conv(relu(h), p[1])).reshape(-1)
 
     assert assert_same_function(widened, (K1, normal(3, 3, 4, 5)), SMALL).chain()
 

@@ -96,12 +96,13 @@ def _chosen(operands: Sequence[Form | Constant]) -> Form | None:
     def here(k: int) -> Field:
         return Field(value=(places == k).astype(np.float64), radius=None, tags=tags)
 
-    own = next(k for k, case in enumerate(cases) if isinstance(case, Form))
-    bias, biased = form.bias and form.bias * here(own), form.has_bias
+    # A factor of 0 or 1, not a selection: the places may have been learned.
+    result = scaled(form, here(next(k for k, case in enumerate(cases) if isinstance(case, Form))))
     for k, case in enumerate(cases):
-        if isinstance(case, Constant) and (case.leaves or case.value.any()):
-            bias, biased = _plus(bias, Field.of(case, form.shape) * here(k)), True
-    return replace(form, index=np.where(places == own, form.index, -1), bias=bias, has_bias=biased)
+        if isinstance(case, Constant) and (case.is_trained or case.value.any()):
+            field = Field.of(case, form.shape) * here(k)
+            result = replace(result, bias=_plus(result.bias, field), has_bias=True)
+    return result
 
 
 def _part(operand: Form | Constant, name: str, fill: float) -> Field:

@@ -32,7 +32,9 @@ def adds_constant(equation: Equation) -> bool:
     constants = [o for o in equation.operands if isinstance(o, Constant)]
     if equation.primitive in ("add", "add_any", "sub"):
         return bool(constants)
-    return equation.primitive in ("concatenate", "pad") and any(c.leaves or c.value.any() for c in constants)
+    return equation.primitive in ("concatenate", "pad") and any(
+        c.is_trained or c.value.any() for c in constants
+    )
 
 
 def _ball(mid: np.ndarray, radius: np.ndarray | None) -> Ball:

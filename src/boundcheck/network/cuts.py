@@ -88,7 +88,7 @@ def _limit(draft: Draft, equation: Equation) -> str | None:
         lower, upper = (0.0, math.inf) if isinstance(before, Relu) else (before.low, before.high)
         taken = 0.0 if isinstance(before, Relu) else before.at_zero
         left = np.zeros(form.shape) if form.bias is None else form.bias.value
-        learned = any(e.leaves for e in form.equations)
+        learned = any(e.is_trained for e in form.equations)
         if (
             not learned
             and (left == taken).all()

@@ -141,7 +141,7 @@ class Draft:
             else frozen(bias.radius.reshape(-1)),
             has_bias=form.has_bias,
             sharing=sharing if form.has_bias else None,
-            learned=any(e.leaves for e in form.equations),
+            learned=any(e.is_trained for e in form.equations),
             free=alone and is_free(self.program, form.equations, operator),
         )
         return self.append(piece, (form.node,))

@@ -62,6 +62,6 @@ def _multiple(case: Variable | Constant, x: Variable, made: dict[int, Equation])
         return -1.0
     if by.primitive == "mul" and len(by.live) == 1 and by.live[0].index == x.index:
         factor = by.constants[0]
-        if not by.leaves and np.ptp(factor.float64) == 0 and np.isfinite(factor.float64).all():
+        if not by.is_trained and np.ptp(factor.float64) == 0 and np.isfinite(factor.float64).all():
             return float(factor.float64.flat[0])
     return None

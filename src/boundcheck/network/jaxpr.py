@@ -93,12 +93,13 @@ def flatten(f: Callable[..., Any], params: Any, example: Any) -> Program:
         message = f"the function needs the value of an array while it is traced ({first}); "
         raise NetworkError([message + "let only shapes decide what Python does"]) from error
     values: dict[int, Any] = {}
-    flat, arguments, outputs = _inline(closed, values)
+    held: set[int] = set()
+    flat, arguments, outputs = _inline(closed, values, held)
     if len(outputs) != 1:
         raise NetworkError([f"the function returns {len(outputs)} arrays; return the logits only"])
     leaves = tuple(_leaf(path, leaf) for path, leaf in paths)
     values.update(zip(arguments, (_device(leaf) for _, leaf in paths), strict=False))
-    return _evaluate(_needed(flat, outputs[0]), closed, values, leaves, arguments, outputs[0])
+    return _evaluate(_needed(flat, outputs[0]), closed, values, held, leaves, arguments, outputs[0])
 
 
 def _device(leaf: Any) -> Any:
@@ -111,14 +112,19 @@ def _open(jaxpr: Any) -> tuple[Any, list[Any]]:
     return (jaxpr.jaxpr, list(jaxpr.consts)) if isinstance(jaxpr, core.ClosedJaxpr) else (jaxpr, [])
 
 
-def _inline(closed: Any, values: dict[int, Any]) -> tuple[list[_Flat], list[int], list[int]]:
-    """All equations with calls inlined; the numbers of arguments and outputs. Literals go to `values`."""
+def _inline(closed: Any, values: dict[int, Any], held: set[int]) -> tuple[list[_Flat], list[int], list[int]]:
+    """All equations with calls inlined; the numbers of arguments and outputs.
+
+    Literals go to `values`, and so do the arrays that the function holds, whose numbers go to `held`.
+    """
     fresh = itertools.count()
     flat: list[_Flat] = []
 
-    def number(value: Any) -> int:
+    def number(value: Any, literal: bool = False) -> int:
         index = next(fresh)
         values[index] = value
+        if not literal or np.size(value) > 1:
+            held.add(index)
         return index
 
     def walk(closed: Any, arguments: list[int], scope: tuple[str, ...], site: str) -> list[int]:
@@ -127,7 +133,7 @@ def _inline(closed: Any, values: dict[int, Any]) -> tuple[list[_Flat], list[int]
         env.update(zip(jaxpr.invars, arguments, strict=True))
 
         def read(atom: Any) -> int:
-            return number(atom.val) if isinstance(atom, core.Literal) else env[atom]
+            return number(atom.val, literal=True) if isinstance(atom, core.Literal) else env[atom]
 
         for eqn in jaxpr.eqns:
             operands = [read(atom) for atom in eqn.invars]
@@ -164,6 +170,7 @@ def _evaluate(
     flat: list[_Flat],
     closed: Any,
     values: dict[int, Any],
+    held: set[int],
     leaves: tuple[Leaf, ...],
     arguments: list[int],
     output: int,
@@ -194,6 +201,7 @@ def _evaluate(
             value=array,
             leaves=origin.get(i, frozenset()),
             raw=raw.get(i),
+            held=i in held,
             varies=varies.get(i, tuple(size > 1 for size in array.shape)),
         )
 
@@ -234,6 +242,8 @@ def _evaluate(
         for i, value in zip(e.outputs, result if e.eqn.primitive.multiple_results else [result], strict=True):
             values[i] = value
             origin[i] = from_leaves
+            if not held.isdisjoint(e.operands):
+                held.add(i)
             varies[i] = _varies(e.eqn, [varies.get(o) for o in e.operands])
             if _rearranges(e.eqn) and e.operands[0] in raw:
                 raw[i] = raw[e.operands[0]]

@@ -38,12 +38,19 @@ class Constant:
     `leaves` are the positions of the parameter leaves it is computed from. `raw` is the position of the one
     leaf whose entries it holds, each once and unchanged, or `None`. `varies` says of each axis whether the
     entries may differ along it, read off the program and not off the numbers: False where it was broadcast.
+    `held` says whether an array enters that the function holds instead of taking it as an argument.
     """
 
     value: np.ndarray
     leaves: frozenset[int]
     raw: int | None
+    held: bool
     varies: tuple[bool, ...]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it may have been learned: it comes from a parameter, or from an array of unknown origin."""
+        return bool(self.leaves) or self.held
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +80,11 @@ class Equation:
     source: str
     leaves: frozenset[int]
     bind: Callable[..., Any]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether one of its constants may have been learned."""
+        return bool(self.leaves) or any(c.held for c in self.constants)
 
     @property
     def live(self) -> list[Variable]:

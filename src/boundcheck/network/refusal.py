@@ -127,7 +127,7 @@ def _one_limit(equation: Equation) -> str | None:
     for limit in equation.constants:
         if limit.value.size == 0 or not (limit.value == limit.value.flat[0]).all():
             return "has a limit that differs between entries; use one number, or add the difference before"
-        if limit.leaves:
+        if limit.is_trained:
             return "has a limit that is a parameter; write relu(x - b) + b instead of max(x, b)"
     return None
 

@@ -34,7 +34,8 @@ def trace(f: Callable[..., Any], params: Any, example: Any) -> Network:
 
     A library whose layers want a batch axis gets one inside: `lambda v, x: model.apply(v, x[None])[0]`.
 
-    **Arguments.** `params`: any pytree of arrays. `example`: one array; only its shape and dtype matter.
+    **Arguments.** `params`: any pytree of arrays. `example`: one array; only its shape and dtype matter. An array that
+    `f` holds instead of taking it as a parameter counts as learned: nobody knows where it comes from.
 
     Whatever does not depend on the input is taken as the program computes it, in its dtype, and is exact from
     there on; everything else is read as real arithmetic, whatever its precision.
@@ -145,7 +146,7 @@ def _joined(draft: Draft, equation: Equation) -> Form | None:
             where = np.take(positions, range(start, stop), axis=axis)
             start = stop
         if isinstance(operand, Constant):
-            if operand.leaves or operand.value.any():
+            if operand.is_trained or operand.value.any():
                 biases.append((where, Field.of(operand, where.shape)))
             continue
         form = spread(draft.forms[operand.index], where.shape)
