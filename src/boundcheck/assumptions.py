@@ -129,6 +129,13 @@ def _initial(study: Study) -> Resolution:
         study.initial_chain()
     except UnavailableError as error:
         return Resolution(status="refuted", reason="; ".join(error.reasons))
+    held = [f"layer `{a.label}` ({a.source})" for a in study.network.affine if a.held]
+    if held:
+        return Resolution(
+            status="refuted",
+            reason=f"{', '.join(held)} uses an array that the function holds, whose initial value is not known; "
+            "pass it in `params` and `init_params`",
+        )
     return _by_design(
         study,
         "the initial weights are recorded and drawn from the seed alone",

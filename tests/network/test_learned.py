@@ -191,3 +191,23 @@ def test_whatever_changes_with_a_parameter_is_learned(seed, monkeypatch):
         return p[last] @ jax.nn.relu(x).mean((0, 1))
 
     perturbed_pieces(f, params, np.zeros((7, 7, 2), np.float32))
+
+
+def test_the_initial_value_of_an_array_that_the_function_holds_is_not_known():
+    import boundcheck as bc
+
+    held, x, y = np.asarray(weights(4, 3)), _RNG.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
+
+    def judged(f, params, initial):
+        run = bc.Run.from_arrays(
+            f, params, init_params=initial, train=(x, y), test=(x, y), assume=["iid", "fixed-in-advance"]
+        )
+        (outcome,) = bc.evaluate(run, bounds=["bartlett2017-spectral-initial"]).outcomes
+        return outcome
+
+    v, v0 = weights(2, 4), weights(2, 4)
+    inside = judged(lambda p, x: p @ jax.nn.relu(held @ x), v, v0)
+    assert inside.verdict.value == "not-applicable"
+    assert any("the function holds" in reason for reason in inside.reasons)
+    outside = judged(lambda p, x: p[1] @ jax.nn.relu(p[0] @ x), (jnp.asarray(held), v), (weights(4, 3), v0))
+    assert outside.verdict.value == "vacuous"

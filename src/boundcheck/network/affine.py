@@ -33,7 +33,8 @@ class Affine:
     - `has_bias`: whether something that does not depend on the input is added, be it zero today.
     - `sharing`: how many outputs share the bias of each output by construction: the positions of a channel for
       the bias of a convolution, 1 where every output has its own.
-    - `learned`: whether a parameter feeds it. An average pool is not learned.
+    - `learned`: whether a parameter, or an array that the function holds, feeds it. An average pool is not learned.
+    - `held`: whether an array feeds it that the function holds, so that its initial value is not known.
     - `free`: whether every entry of the matrix or kernel, and of the bias if there is one, is a parameter of its
       own that occurs nowhere else in the network. False for tied, scaled, or folded weights.
 
@@ -52,6 +53,7 @@ class Affine:
     has_bias: bool
     sharing: Int[np.ndarray, " out"] | None = None
     learned: bool = True
+    held: bool = False
     free: bool = False
     _norms: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
     _methods: dict[str, str] = field(default_factory=dict, init=False, repr=False)
@@ -145,6 +147,7 @@ class Affine:
             has_bias=self.has_bias or other.has_bias,
             sharing=self.sharing,
             learned=self.learned,
+            held=self.held or other.held,
         )
 
     def spectral_norm(self, gap: float | None = None) -> Interval:

@@ -142,6 +142,7 @@ class Draft:
             has_bias=form.has_bias,
             sharing=sharing if form.has_bias else None,
             learned=any(e.is_trained for e in form.equations),
+            held=any(c.held for e in form.equations for c in e.constants),
             free=alone and is_free(self.program, form.equations, operator),
         )
         return self.append(piece, (form.node,))
