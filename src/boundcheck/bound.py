@@ -18,7 +18,7 @@ from .theorem import Theorem
 Family = Literal[
     "test-set", "counting", "vc", "rademacher", "norm", "margin", "pac-bayes", "compression", "stability"
 ]
-Guarantee = Literal["HP", "EXP", "EST", "LOWER", "unconfirmed"]
+Guarantee = Literal["HP", "EXP", "EST", "LOWER", "unconfirmed", "comparator"]
 Object = Literal["det", "compressed", "gibbs", "single-draw", "vote", "online-avg"]
 
 
@@ -39,7 +39,8 @@ class Bound:
     """A theorem with the measurements that fill its symbols.
 
     **Arguments.** `id`: author, year and subject, with hyphens. `title`: one line. `family`, `object` (which classifier
-    the theorem speaks of), `guarantee` (`HP`: with probability 1 - delta). `symbols`: the measurement of each symbol or
+    the theorem speaks of), `guarantee` (`HP`: with probability 1 - delta; `comparator`: a form as published, for norms and a
+    margin fixed in advance, shown beside its repair; `unconfirmed`: its constants could not be confirmed). `symbols`: the measurement of each symbol or
     family. `best_over`: a symbol filled by the margin that the theorem lets one choose after seeing the data. `example`:
     one exact instance. `aliases`: other names.
 

@@ -10,45 +10,13 @@ import sympy
 from boundcheck_bounds import growth, spectral_cover
 from boundcheck_bounds.golowich2018_frobenius import c as golowich_c
 from boundcheck_bounds.golowich2018_frobenius import tau
+from check_values import BOUNDS, agrees, at, slack
 
 from boundcheck import Interval, Theorem
 from boundcheck.bound import exact_values
 from boundcheck.extension import enclose
 from boundcheck.functions import Dudley, KlInverse
 from boundcheck.quantities.rademacher import lower_end
-from boundcheck.registry import installed
-
-BOUNDS = installed().bounds
-
-
-def agrees(value: Interval, printed: str) -> bool:
-    """Whether the interval rounds to the printed digits, all of them."""
-    exact = Fraction(printed)
-    digits = len(printed.lstrip("-").replace(".", "").lstrip("0"))
-    magnitude = len(str(int(abs(exact)))) if abs(exact) >= 1 else -_leading_zeros(exact)
-    unit = Fraction(10) ** (magnitude - digits)
-    return Interval(exact - unit * Fraction(51, 100), exact + unit * Fraction(51, 100)).contains(value)
-
-
-def _leading_zeros(x: Fraction) -> int:
-    count = 0
-    while abs(x) * 10 ** (count + 1) < 1:
-        count += 1
-    return count
-
-
-def at(identifier: str, **numbers) -> Interval:
-    """A bound with numbers for its symbols, by name."""
-    bound = BOUNDS[identifier]
-    names = {str(s): s for s in bound.symbols}
-    return bound.theorem.enclose(exact_values({names[key]: value for key, value in numbers.items()}))
-
-
-def slack(identifier: str, **numbers) -> Interval:
-    bound = BOUNDS[identifier]
-    names = {str(s): s for s in bound.symbols}
-    return bound.theorem.enclose_slack(exact_values({names[key]: value for key, value in numbers.items()}))
-
 
 OCCAM = [
     ("blumer1987-realizable-linear", {"n": 60_000, "B": 32_000, "delta": "1/100"}, "0.3697552491"),

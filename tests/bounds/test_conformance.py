@@ -27,16 +27,23 @@ def test_conforms(bound, check):
     assert check(bound) == ""
 
 
+def file_of(bound):
+    """The theorem file: the longest of the names in `bounds/` that the id starts with."""
+    names = [p.stem for p in (ROOT / "bounds").glob("*.py")]
+    mine = [name for name in names if bound.id.startswith(name.replace("_", "-"))]
+    return max(mine, key=len, default=None)
+
+
 @pytest.mark.parametrize("bound", REGISTRY.bounds.values(), ids=lambda b: b.id)
-def test_the_derivation_has_a_page_that_names_the_bound(bound):
+def test_the_derivation_has_a_page_that_names_the_theorem(bound):
     page = ROOT / bound.theorem.citation.derivation
     assert page.is_file()
-    assert bound.id.removesuffix("-initial") in page.read_text()
+    assert file_of(bound).replace("_", "-") in page.read_text()
 
 
 @pytest.mark.parametrize("bound", REGISTRY.bounds.values(), ids=lambda b: b.id)
 def test_file_and_id_have_one_name(bound):
-    assert (ROOT / "bounds" / f"{bound.id.replace('-', '_')}.py").is_file()
+    assert file_of(bound) is not None
 
 
 def wrong(identifier, change):
