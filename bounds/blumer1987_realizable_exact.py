@@ -6,6 +6,7 @@ from boundcheck import Bound, Citation, Example, Theorem
 from boundcheck import assumptions as a
 from boundcheck import quantities as q
 
+from . import occam
 from .occam import B, C, complexity, delta, n
 from .references import BLUMER_1987
 
@@ -23,3 +24,5 @@ bound = Bound(
     symbols={n: q.sample_size, B: q.parameter_bits, delta: q.delta},
     example=Example({n: 60_000, B: 32_000, delta: "1/100"}, "0.3090965908"),
 )
+
+quantized, file = occam.quantized(bound), occam.file(bound)

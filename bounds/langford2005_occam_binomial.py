@@ -5,6 +5,7 @@ from boundcheck import assumptions as a
 from boundcheck import quantities as q
 from boundcheck.functions import BinomialInverse
 
+from . import occam
 from .occam import B, C, E, complexity, delta, n
 from .references import LANGFORD_2005
 
@@ -25,3 +26,5 @@ bound = Bound(
     symbols={n: q.sample_size, B: q.parameter_bits, E: q.train_error, delta: q.delta},
     example=Example({n: 50_000, E: "1/50", B: 4000, delta: "1/20"}, "0.1046444021"),
 )
+
+quantized, file = occam.quantized(bound), occam.file(bound)

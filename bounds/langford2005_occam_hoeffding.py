@@ -6,6 +6,7 @@ from boundcheck import Bound, Citation, Example, Theorem
 from boundcheck import assumptions as a
 from boundcheck import quantities as q
 
+from . import occam
 from .occam import B, C, E, complexity, delta, n
 from .references import LANGFORD_2005
 
@@ -23,3 +24,5 @@ bound = Bound(
     symbols={n: q.sample_size, B: q.parameter_bits, E: q.train_error, delta: q.delta},
     example=Example({n: 50_000, E: "1/50", B: 4000, delta: "1/20"}, "0.1866008540"),
 )
+
+quantized, file = occam.quantized(bound), occam.file(bound)

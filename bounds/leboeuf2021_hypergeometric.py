@@ -1,17 +1,13 @@
 """Leboeuf, LeBlanc and Marchand 2021: the hypergeometric tail inverted, with four ghost examples for each real one."""
 
-from sympy import log, symbols
+from sympy import log
 
 from boundcheck import Bound, Citation, Example, Theorem
 from boundcheck import assumptions as a
-from boundcheck import quantities as q
 from boundcheck.functions import HypergeometricInverse
 
-from .growth import D, L, T, V, d, log_growth, symbols_of_growth
+from .growth import D, E, L, Lam, T, V, d, delta, log_growth, n, symbols_of_error, symbols_of_growth
 from .references import LEBOEUF_2021
-
-n, E, delta = symbols("n E delta", positive=True)
-Lam = symbols("Lambda", positive=True)
 
 bound = Bound(
     id="leboeuf2021-hypergeometric",
@@ -24,9 +20,8 @@ bound = Bound(
         assumptions=(a.iid, a.fixed_in_advance, a.piecewise_linear),
         citation=Citation(LEBOEUF_2021, theorem="Theorem 8", derivation="docs/theory/growth-to-error.md"),
     ),
-    symbols={n: q.sample_size, E: q.train_error, delta: q.delta, **symbols_of_growth},
+    symbols={**symbols_of_error, **symbols_of_growth},
     example=Example(
-        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 5000, T: (1,), V: (3,), D: (1,)},
-        "0.08175",
+        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 10, T: (10_000,), V: (5000,), D: (1,)}, "0.13475"
     ),
 )

@@ -2,6 +2,14 @@
 
 from boundcheck import Reference
 
+BARTLETT_2002_SELECTION = Reference(
+    key="bartlett2002selection",
+    authors="P. L. Bartlett, S. Boucheron and G. Lugosi",
+    year=2002,
+    title="Model selection and error estimation",
+    venue="Machine Learning 48:85-113",
+)
+
 BARTLETT_2017 = Reference(
     key="bartlett2017",
     authors="P. L. Bartlett, D. J. Foster and M. Telgarsky",
@@ -17,6 +25,22 @@ BLUMER_1987 = Reference(
     year=1987,
     title="Occam's razor",
     venue="Information Processing Letters 24(6):377-380",
+)
+
+BLUMER_1989 = Reference(
+    key="blumer1989",
+    authors="A. Blumer, A. Ehrenfeucht, D. Haussler and M. K. Warmuth",
+    year=1989,
+    title="Learnability and the Vapnik-Chervonenkis dimension",
+    venue="Journal of the ACM 36(4):929-965",
+)
+
+CHERNOFF_1952 = Reference(
+    key="chernoff1952",
+    authors="H. Chernoff",
+    year=1952,
+    title="A measure of asymptotic efficiency for tests of a hypothesis based on the sum of observations",
+    venue="Annals of Mathematical Statistics 23(4):493-507",
 )
 
 CLOPPER_1934 = Reference(
@@ -35,6 +59,14 @@ CORTES_2019 = Reference(
     venue="Annals of Mathematics and Artificial Intelligence 85:45-70",
 )
 
+DEVROYE_1996 = Reference(
+    key="devroye1996",
+    authors="L. Devroye, L. Györfi and G. Lugosi",
+    year=1996,
+    title="A Probabilistic Theory of Pattern Recognition",
+    venue="Springer",
+)
+
 GOLOWICH_2018 = Reference(
     key="golowich2018",
     authors="N. Golowich, A. Rakhlin and O. Shamir",
@@ -42,6 +74,22 @@ GOLOWICH_2018 = Reference(
     title="Size-independent sample complexity of neural networks",
     venue="COLT 2018",
     identifier="arXiv:1712.06541",
+)
+
+HAUSSLER_1995 = Reference(
+    key="haussler1995",
+    authors="D. Haussler and P. M. Long",
+    year=1995,
+    title="A generalization of Sauer's lemma",
+    venue="Journal of Combinatorial Theory, Series A 71(2):219-240",
+)
+
+HOEFFDING_1963 = Reference(
+    key="hoeffding1963",
+    authors="W. Hoeffding",
+    year=1963,
+    title="Probability inequalities for sums of bounded random variables",
+    venue="Journal of the American Statistical Association 58(301):13-30",
 )
 
 LANGFORD_2005 = Reference(
@@ -61,10 +109,26 @@ LEBOEUF_2021 = Reference(
     identifier="arXiv:2111.00062",
 )
 
+MASSART_2000 = Reference(
+    key="massart2000",
+    authors="P. Massart",
+    year=2000,
+    title="Some applications of concentration inequalities to statistics",
+    venue="Annales de la Faculté des Sciences de Toulouse 9(2):245-303",
+)
+
 MOHRI_2018 = Reference(
     key="mohri2018",
     authors="M. Mohri, A. Rostamizadeh and A. Talwalkar",
     year=2018,
     title="Foundations of Machine Learning",
     venue="2nd edition, MIT Press",
+)
+
+VAPNIK_1998 = Reference(
+    key="vapnik1998",
+    authors="V. N. Vapnik",
+    year=1998,
+    title="Statistical Learning Theory",
+    venue="Wiley",
 )

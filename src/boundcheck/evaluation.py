@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from . import confidence, record
+from . import confidence, quantities, record
 from .bound import Bound
-from .functions import BinomialInverse
 from .instance import Filled, Instance
 from .interval import Interval
 from .quantities.quantity import UnavailableError
@@ -30,7 +29,10 @@ from .verdict import Verdict, guessing_error, judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one bound says about one run. `value` and what follows from it are None where there is no value."""
+    """What one bound says about one run. `value` and what follows from it are None where there is no value.
+
+    `observed`: the confidence interval of the test error of the classifier it speaks of.
+    """
 
     id: str
     title: str
@@ -41,6 +43,7 @@ class Outcome:
     verdict: Verdict
     reasons: tuple[str, ...]
     assumptions: tuple[tuple[str, str, Resolution], ...] = ()
+    observed: Interval | None = None
     value: Interval | None = None
     slack: Interval | None = None
     floor: Interval | None = None
@@ -74,17 +77,11 @@ class Observed:
         return int(counts.integers()[1]) / self.sizes["train" if which == "train" else "test"]
 
 
-def clopper_pearson(errors: Interval, n: int, delta: Fraction) -> Interval:
-    """The two-sided confidence interval of a binomial proportion: delta/2 on each side.
-
-    Clopper and Pearson 1934. An interval of counts (ties that rounding leaves open) widens it.
-    """
-    c = -Interval(delta / 2).log()
-    fewest, most = errors.integers()
-    upper = BinomialInverse.enclose(Interval(most), Interval(n), c)
-    # The lower limit is the upper one for the number of successes, mirrored.
-    lower = BinomialInverse.enclose_slack(Interval(n - fewest), Interval(n), c)
-    return Interval(lower.lo, upper.hi)
+def interval_of(study: Study) -> Interval:
+    """The confidence interval of the test error."""
+    value = study.measure(quantities.test_error_interval).value
+    assert isinstance(value, Interval)
+    return value
 
 
 def observe(study: Study) -> Observed:
@@ -94,7 +91,7 @@ def observe(study: Study) -> Observed:
         train=study.margins("train").errors,
         test=test.errors,
         clean=study.clean_margins().errors,
-        confidence=clopper_pearson(test.errors, test.size, study.delta),
+        confidence=interval_of(study),
         sizes=study.run.sizes,
     )
 
@@ -150,7 +147,7 @@ def evaluate(
     for index, bound in enumerate(chosen):
         progress("bounds", index, len(chosen))
         plugin = registry.plugins.get(bound.id, "given as an object")
-        outcomes.append(evaluate_bound(bound, study, observed.confidence, plugin))
+        outcomes.append(evaluate_bound(bound, study, plugin))
     progress("bounds", len(chosen), len(chosen))
     outcomes += [_failed_plugin(failure) for failure in failures]
     return Evaluation(
@@ -251,7 +248,7 @@ def _qualified(guarantee: str, verdict: Verdict, reasons: tuple[str, ...]) -> tu
     return verdict, reasons
 
 
-def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) -> Outcome:
+def evaluate_bound(bound: Bound, study: Study, plugin: str) -> Outcome:
     """One bound on one run; what the plugin raises is the outcome."""
     known: dict[str, Any] = {
         "id": bound.id,
@@ -264,16 +261,16 @@ def evaluate_bound(bound: Bound, study: Study, observed: Interval, plugin: str) 
     }
     try:
         known["latex"] = bound.theorem.latex()
-        if bound.object != "det":
-            reason = f"it speaks of the {bound.object} classifier, and only the error of the trained network is measured."
-            return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=(reason,), **known)
+        study = study.of(bound.object)
+        observed = interval_of(study)
+        known["observed"] = observed
         decided = tuple((a.name, a.statement, a.check(study)) for a in bound.theorem.assumptions)
         known["assumptions"] = decided
         refuted = tuple(f"{name}: {r.reason}" for name, _, r in decided if r.status == "refuted")
         if refuted:
             return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=refuted, **known)
-        quantities = {symbol: study.measure(m) for symbol, m in bound.symbols.items() if m.role == "measured"}
-        instance = Instance(bound, quantities, study)
+        measured = {symbol: study.measure(m) for symbol, m in bound.symbols.items() if m.role == "measured"}
+        instance = Instance(bound, measured, study)
         value = instance.best
         floor = instance.floor()
         verdict, reasons = judge(

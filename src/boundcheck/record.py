@@ -106,6 +106,7 @@ def _bound(outcome: Outcome) -> dict[str, Any]:
         "verdict": outcome.verdict.value,
         "reasons": list(outcome.reasons),
         "value": _value(outcome),
+        "observed": None if outcome.observed is None else interval(outcome.observed),
         "every_margin": None if outcome.floor is None else interval(Interval(outcome.floor.lo)),
         "margin": None if outcome.margin is None else interval(outcome.margin),
         "assumptions": [

@@ -117,6 +117,25 @@ class Run:
             self._loaded[split] = self._samples(split)
         return self._loaded[split]
 
+    def with_params(self, params: Any) -> Run:
+        """The same run with other weights of the same structure; it keeps the history of the training."""
+        return Run(
+            name=self.name,
+            classes=self.classes,
+            sizes=self.sizes,
+            predict=self.predict,
+            params=params,
+            init_params=self.init_params,
+            samples=self.sample,
+            example=self._example,
+            assume=self.assume,
+            digests={**self.digests, "weights": digest(*(array for _, array in stored_arrays(params)))},
+            record=self.record,
+            spec=self.spec,
+            directory=self.directory,
+            history=self.history,
+        )
+
     @cached_property
     def network(self) -> Network | NetworkError:
         """The traced network, or the error that lists why it cannot be expressed."""

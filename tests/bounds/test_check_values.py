@@ -56,7 +56,7 @@ def test_realizable_slack_at_float32_parameter_bits():
 
 
 def test_two_sided_clopper_pearson_and_its_ends():
-    from boundcheck.evaluation import clopper_pearson
+    from boundcheck.quantities.counts import clopper_pearson
 
     both = clopper_pearson(Interval(1425), 10_000, Fraction(1, 20))
     assert agrees(Interval(both.lo), "0.1357035396")
@@ -117,7 +117,7 @@ def test_growth_function_where_a_round_has_fewer_tests_than_parameters():
 
 
 def test_relative_deviation_on_a_saturated_class():
-    value = at("cortes2019-relative", n=60_000, E=0, delta="1/100", d_0=266_560, **MLP)
+    value = at("cortes2019-relative", n=60_000, E=0, delta="1/100", d=266_560, **MLP)
     assert agrees(value, "5.545576875")
 
 

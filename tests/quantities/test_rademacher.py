@@ -9,7 +9,7 @@ import pytest
 
 from boundcheck import Interval, load, storage
 from boundcheck.experiment import RunSpec
-from boundcheck.quantities import rademacher
+from boundcheck.quantities import retraining
 from boundcheck.quantities.rademacher import (
     lower_end,
     missed_targets,
@@ -98,7 +98,7 @@ def test_a_draw_whose_training_diverges_misses_every_target_and_stays_a_draw(run
             diverged.append(seed)
             raise
 
-    monkeypatch.setattr(rademacher, "fit", fit_with_a_wild_second_draw)
+    monkeypatch.setattr(retraining, "fit", fit_with_a_wild_second_draw)
     quantity = rademacher_complexity.measure(Study(run, Fraction(1, 20)))
     assert diverged == [SPEC.seed * 1009 + 2]
     stored = [run.directory / f"quantities/rademacher/{draw}/missed.json" for draw in range(4)]
@@ -122,5 +122,5 @@ def test_logits_that_are_not_numbers_miss_every_target(run, monkeypatch, value):
         params = jax.tree.map(lambda leaf: np.full_like(leaf, value), run.params)
         return Trained(params=params, initial=params, history=(), epochs=0, interpolated=True)
 
-    monkeypatch.setattr(rademacher, "fit", fit_to_nothing)
+    monkeypatch.setattr(retraining, "fit", fit_to_nothing)
     assert missed_targets(Study(run, Fraction(1, 20))) == [N] * 4

@@ -1,5 +1,6 @@
 """The functions of learning theory that are not closed formulas, as SymPy functions with certified enclosures."""
 
+from .counting import LogSauer as LogSauer
 from .covering import Dudley as Dudley
 from .function import Between as Between
 from .function import IntervalFunction as IntervalFunction
@@ -12,4 +13,5 @@ from .grid import grid_up as grid_up
 from .grid import two_sided_price as two_sided_price
 from .tails import BinomialInverse as BinomialInverse
 from .tails import HypergeometricInverse as HypergeometricInverse
+from .tails import HypergeometricMedianInverse as HypergeometricMedianInverse
 from .tails import KlInverse as KlInverse

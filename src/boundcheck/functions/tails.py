@@ -126,7 +126,7 @@ class KlInverse(IntervalFunction):
         return _slack(b).lo.mid(), _slack(a).hi.mid()
 
 
-def _log_binomial(n: int, k: int) -> Interval:
+def log_binomial(n: int, k: int) -> Interval:
     """ln of a binomial coefficient. Logarithms of factorials cancel: as many bits more as n has."""
     with ctx.workprec(ctx.prec + 2 * n.bit_length()):
         top, left = arb(fmpz(n)), arb(fmpz(k))
@@ -141,7 +141,7 @@ _FEW_TERMS = 200
 """For counts beyond 10^7, met only when asking how many examples would suffice; the enclosure is then wider."""
 
 
-def _log_series(ratio: Callable[[int], arb], length: int, size: int) -> Interval:
+def log_series(ratio: Callable[[int], arb], length: int, size: int) -> Interval:
     """ln(1 + r_0 + r_0 r_1 + ...) over `length` ratios that fall (log-concave terms).
 
     Once the terms are negligible, or too many, the rest is enclosed by a geometric series; where the terms still grow
@@ -162,7 +162,7 @@ def _log_series(ratio: Callable[[int], arb], length: int, size: int) -> Interval
     return Interval._outward(total, total).log()
 
 
-def _log_tail(
+def log_tail(
     at: Callable[[int], Interval], down: Callable[[int], arb], top: int, bottom: int, end: int, size: int
 ) -> Interval:
     """ln Pr[X <= top] for a log-concave law on bottom..end.
@@ -175,8 +175,8 @@ def _log_tail(
     if top < bottom:
         return Interval(-math.inf)
     if top == bottom or down(top) < 1:
-        return (at(top) + _log_series(lambda j: down(top - j), top - bottom, size)).minimum(0)
-    above = (at(top + 1) + _log_series(lambda j: 1 / down(top + 2 + j), end - top - 1, size)).minimum(0)
+        return (at(top) + log_series(lambda j: down(top - j), top - bottom, size)).minimum(0)
+    above = (at(top + 1) + log_series(lambda j: 1 / down(top + 2 + j), end - top - 1, size)).minimum(0)
     return (-above.exp()).log1p() if above < 0 else Interval(-math.inf, 0)
 
 
@@ -208,7 +208,7 @@ class BinomialInverse(IntervalFunction):
         if K <= 0:
             slack = (-c / n).exp()
             return slack.lo.mid(), slack.hi.mid()
-        log_choose = _log_binomial(n, K)
+        log_choose = log_binomial(n, K)
 
         def below(x: Interval) -> bool | None:
             """Whether the tail at p(x) still reaches e^-c."""
@@ -216,10 +216,10 @@ class BinomialInverse(IntervalFunction):
             odds = (-x.lo.mid()).exp()
 
             def at(i: int) -> Interval:
-                log_ways = log_choose if i == K else _log_binomial(n, i)
+                log_ways = log_choose if i == K else log_binomial(n, i)
                 return log_ways + i * log_p + (n - i) * log_s
 
-            tail = _log_tail(at, lambda i: odds * fmpz(i) / fmpz(n - i + 1), K, 0, n, n)
+            tail = log_tail(at, lambda i: odds * fmpz(i) / fmpz(n - i + 1), K, 0, n, n)
             return True if tail >= -c else False if tail < -c else None
 
         a, b = _crossing(below, _logit((K + 0.5) / (n + 1)))
@@ -235,6 +235,11 @@ class HypergeometricInverse(IntervalFunction):
 
     nargs = (4,)
     tex = r"\mathrm{{Hyp}}^{{-1}}\!\left({0};\, {1},\, {2},\, e^{{-\left({3}\right)}}\right)"
+
+    @staticmethod
+    def _excess(U: int, K: int) -> int:
+        """How many ghost errors are not excluded."""
+        return max(1, U - 1 - K)
 
     @classmethod
     def enclose(cls, K: Interval, n: Interval, m: Interval, c: Interval) -> Interval:
@@ -252,16 +257,16 @@ class HypergeometricInverse(IntervalFunction):
         if n <= K:
             return Interval(1)
         M = n + m
-        log_all = _log_binomial(M, n)
+        log_all = log_binomial(M, n)
 
         def small(Q: int) -> bool:
             def at(i: int) -> Interval:
-                return _log_binomial(Q, i) + _log_binomial(M - Q, n - i) - log_all
+                return log_binomial(Q, i) + log_binomial(M - Q, n - i) - log_all
 
             def down(i: int) -> arb:
                 return arb(fmpz(i * (M - Q - n + i))) / fmpz((Q - i + 1) * (n - i + 1))
 
-            tail = _log_tail(at, down, K, max(0, n - (M - Q)), min(n, Q), M)
+            tail = log_tail(at, down, K, max(0, n - (M - Q)), min(n, Q), M)
             return tail <= -c if certain else not tail > -c
 
         low, high = K, K + m + 1
@@ -270,4 +275,18 @@ class HypergeometricInverse(IntervalFunction):
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if small(middle) else (middle, high)
-        return Interval(Fraction(max(1, high - 1 - K), m)).minimum(1)
+        return Interval(Fraction(cls._excess(high, K), m)).minimum(1)
+
+
+class HypergeometricMedianInverse(HypergeometricInverse):
+    """min(1, (U - K) / m) with the same U, and 1 for K = n; c = ln(2 Pi(n+m) / delta) suffices then.
+
+    Source: docs/theory/growth-to-error.md.
+    """
+
+    nargs = (4,)
+    tex = r"\mathrm{{Hyp}}_{{1/2}}^{{-1}}\!\left({0};\, {1},\, {2},\, e^{{-\left({3}\right)}}\right)"
+
+    @staticmethod
+    def _excess(U: int, K: int) -> int:
+        return U - K

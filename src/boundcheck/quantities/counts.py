@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+from ..functions import BinomialInverse
 from ..interval import Interval
 from .margins import Margins
 from .quantity import Evidence, Measurement, Quantity, measurement
@@ -32,15 +35,6 @@ def parameters(study: Study) -> Quantity:
     return Quantity(value=Interval(study.run.parameters), evidence=Evidence.EXACT, method="counted")
 
 
-@measurement("bits of the stored parameters", whole=True)
-def parameter_bits(study: Study) -> Quantity:
-    """B: every parameter at its stored width, whatever its value."""
-    bits = study.run.parameter_bits
-    return Quantity(
-        value=Interval(bits), evidence=Evidence.EXACT, method="parameters times their stored width"
-    )
-
-
 def _rate(margins: Margins, which: str) -> Quantity:
     undecided = margins.size - margins.correct - margins.wrong
     method = (
@@ -62,6 +56,31 @@ def train_error(study: Study) -> Quantity:
 def test_error(study: Study) -> Quantity:
     """The 0-1 error on the test set, whose labels follow the law of the training labels."""
     return _rate(study.margins("test"), "test")
+
+
+def clopper_pearson(errors: Interval, n: int, delta: Fraction) -> Interval:
+    """The two-sided confidence interval of a binomial proportion: delta/2 on each side.
+
+    Clopper and Pearson 1934. An interval of counts (ties that rounding leaves open) widens it.
+    """
+    c = -Interval(delta / 2).log()
+    fewest, most = errors.integers()
+    upper = BinomialInverse.enclose(Interval(most), Interval(n), c)
+    # The lower limit is the upper one for the number of successes, mirrored.
+    lower = BinomialInverse.enclose_slack(Interval(n - fewest), Interval(n), c)
+    return Interval(lower.lo, upper.hi)
+
+
+@measurement("confidence interval of the test error", at_most=1)
+def test_error_interval(study: Study) -> Quantity:
+    """The Clopper-Pearson interval at confidence 1 - delta: what a bound on this classifier is set against."""
+    test = study.margins("test")
+    return Quantity(
+        value=clopper_pearson(test.errors, test.size, study.delta),
+        evidence=Evidence.SAMPLED,
+        method="Clopper and Pearson, two-sided",
+        failure=study.delta,
+    )
 
 
 @measurement("ramp risk at the margin", at_most=1)

@@ -12,27 +12,15 @@ vacuous, never the opposite.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from .. import storage
-from ..data import load_dataset
-from ..errors import NetworkError, RunError
-from ..experiment import RunSpec
 from ..interval import Interval
-from ..models import build, split
-from ..network import trace
-from ..run import Sample
-from ..training import DivergedError, Trained, fit
-from .margins import BATCH
-from .quantity import Evidence, Quantity, UnavailableError, measurement
-from .study import Study, margins_of
+from .quantity import Evidence, Quantity, measurement
+from .retraining import missed, recipe_of
+from .study import Study
 
 _STREAM = 0x5164
 """Keeps the sign draws apart from every other use of the run's seed."""
@@ -59,86 +47,29 @@ def lower_end(missed: list[Fraction], n: int, delta: Fraction) -> Interval:
 def rademacher_complexity(study: Study) -> Quantity:
     """Rad_S(G) in [lower end by training, 1/2]; the lower end fails with probability delta/2 over the draws."""
     n, failure = study.run.sizes["train"], study.delta / 2
-    missed = missed_targets(study)
-    low = lower_end([Fraction(count, n) for count in missed], n, failure)
-    shown = ", ".join(str(count) for count in missed)
+    counts = missed_targets(study)
+    low = lower_end([Fraction(count, n) for count in counts], n, failure)
+    shown = ", ".join(str(count) for count in counts)
     return Quantity(
         value=Interval.hull(low.minimum(Fraction(1, 2)), Fraction(1, 2)),
         evidence=Evidence.SAMPLED,
-        method=f"{len(missed)} random sign draws fixed in advance, retrained by the run's recipe; of {n} targets missed: {shown}",
+        method=f"{len(counts)} random sign draws fixed in advance, retrained by the run's recipe; of {n} targets missed: {shown}",
         failure=failure,
     )
 
 
 def missed_targets(study: Study) -> list[int]:
-    """The number of missed targets of every draw, each kept on disk as soon as it is known.
+    """The number of missed targets of every draw.
 
     Raises `UnavailableError` for a run without recipe or without a number of draws fixed in advance.
     """
-    spec = study.run.spec
-    if spec is None:
-        raise UnavailableError("retraining on random signs needs the recipe; a run from arrays records none.")
-    if spec.rademacher is None:
-        raise UnavailableError(
-            "the number of random sign draws must be fixed before the first one; add `rademacher = { draws = 2, epochs = 100 }` "
-            "to the run in its experiment file."
-        )
-    return [_draw(study, spec, j, spec.rademacher.epochs) for j in range(spec.rademacher.draws)]
-
-
-def _draw(study: Study, spec: RunSpec, draw: int, epochs: int) -> int:
-    folder = study.cache(f"rademacher/{draw}")
-    # What a retraining depends on: not the run's name, nor what is asserted of it.
-    recipe = spec.model_dump_json(include={"model", "recipe", "seed"})
-    key = study.key("rademacher", recipe, str(epochs), study.run.digests["train"], str(draw))
-    stored = None if folder is None else _stored(folder / "missed.json", key)
-    if stored is not None:
-        return stored
-    task = f"random signs {draw + 1} of {spec.rademacher.draws if spec.rademacher else 0}"
-    sample, dataset = study.run.sample("train"), load_dataset(spec.dataset)
-    plus, targets = signs_and_targets(sample.labels, study.run.classes, spec.seed, draw)
-    try:
-        trained = fit(
-            model_spec=spec.model,
-            recipe=spec.recipe.model_copy(update={"epochs": epochs}),
-            images=dataset.train_images,
-            labels=targets,
-            classes=study.run.classes,
-            preparation=spec.prepared,
-            seed=spec.seed * 1009 + 1 + draw,
-            checkpoint=None if folder is None else folder / "checkpoint",
-            on_epoch=lambda record: study.progress(task, record.epoch, epochs),
-        )
-    except DivergedError:
-        # A draw whose training fails stays a draw: nothing was fitted.
-        missed = len(sample)
-    else:
-        missed = _missed(study, spec, sample, trained, plus)
-    study.progress(task, epochs, epochs)
-    if folder is not None:
-        storage.write_json(folder / "missed.json", {"key": key, "missed": missed})
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return missed
-
-
-def _missed(
-    study: Study, spec: RunSpec, sample: Sample, trained: Trained, plus: Bool[np.ndarray, " n"]
-) -> int:
-    """How many targets a retrained network is not certain to hit."""
-    predict, _ = split(build(spec.model, study.run.example.shape, study.run.classes, jax.random.key(0)))
-    try:
-        network = trace(predict, trained.params, study.run.example)
-    except NetworkError as error:
-        network = error
-    batches: Iterator[tuple[np.ndarray, np.ndarray]] = sample.batches(BATCH)
-    margins = margins_of(network, predict, trained.params, batches)
-    # Where sigma = +1 any wrong label is a success. An example that rounding leaves undecided counts as missed.
-    return int(np.count_nonzero(np.where(plus, ~(margins.upper < 0), ~(margins.lower > 0))))
-
-
-def _stored(path: Path, key: str) -> int | None:
-    try:
-        record = storage.read_json(path, "the outcome of a random sign draw")
-        return int(record["missed"]) if record["key"] == key else None
-    except (RunError, KeyError, TypeError, ValueError):
-        return None
+    spec = recipe_of(study)
+    assert spec.rademacher is not None
+    labels, draws = study.run.sample("train").labels, spec.rademacher.draws
+    counts = []
+    for draw in range(draws):
+        plus, targets = signs_and_targets(labels, study.run.classes, spec.seed, draw)
+        task = f"random signs {draw + 1} of {draws}"
+        seed = spec.seed * 1009 + 1 + draw
+        counts.append(missed(study, f"rademacher/{draw}", task, targets=targets, wrong=plus, seed=seed))
+    return counts

@@ -17,6 +17,7 @@ from .. import storage
 from ..errors import NetworkError, RunError
 from ..interval import Interval
 from ..network import Chain, Network, PathNorms, Refusal
+from ..quantization import quantized
 from ..run import Run
 from .margins import BATCH, Margins, program_margins, traced_margins
 from .quantity import Measurement, Quantity, UnavailableError
@@ -39,17 +40,38 @@ def silent(task: str, done: int, total: int) -> None:
 class Study:
     """A run, a confidence level, and everything measured so far.
 
-    **Arguments.** `run`. `delta`: the failure probability of each verdict. `progress`: told about long work.
+    **Arguments.** `run`. `delta`: the failure probability of each verdict. `progress`: told about long work. `folder`:
+    where in the run's directory measurements are kept.
     """
 
-    def __init__(self, run: Run, delta: Fraction, progress: Progress = silent) -> None:
+    def __init__(
+        self, run: Run, delta: Fraction, progress: Progress = silent, folder: str = "quantities"
+    ) -> None:
         self.run = run
         self.delta = delta
         self.progress = progress
+        self._folder = folder
+        self._compressed: Study | None = None
         self._measured: dict[Measurement, Quantity] = {}
         self._margins: dict[str, Margins] = {}
         self._chains: dict[tuple[bool, bool], Chain | Refusal] = {}
         self._paths: PathNorms | Refusal | None = None
+
+    def of(self, kind: str) -> Study:
+        """The study of the classifier that a theorem speaks of: `det` the trained one, `compressed` its rounded form.
+
+        Raises `UnavailableError` for a kind that is not measured.
+        """
+        if kind == "det":
+            return self
+        if kind != "compressed":
+            raise UnavailableError(
+                f"it speaks of the {kind} classifier, and only the error of the trained network is measured."
+            )
+        if self._compressed is None:
+            run = quantized(self.run)
+            self._compressed = Study(run, self.delta, self.progress, f"{self._folder}/quantized")
+        return self._compressed
 
     # What theorems ask of the network ---------------------------------------------------------------------------
 
@@ -160,7 +182,7 @@ class Study:
 
     def cache(self, name: str) -> Path | None:
         """Where a measurement is kept; None for a run that lives in memory."""
-        return None if self.run.directory is None else self.run.directory / "quantities" / name
+        return None if self.run.directory is None else self.run.directory / self._folder / name
 
     def key(self, name: str, *parts: str) -> str:
         """What a cached measurement depends on: the weights, the data and their preparation, the parts given."""

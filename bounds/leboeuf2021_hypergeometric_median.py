@@ -1,0 +1,27 @@
+"""Leboeuf, LeBlanc and Marchand 2021, with the median of a binomial: a factor 2 in place of 4."""
+
+from sympy import log
+
+from boundcheck import Bound, Citation, Example, Theorem
+from boundcheck import assumptions as a
+from boundcheck.functions import HypergeometricMedianInverse
+
+from .growth import D, E, L, Lam, T, V, d, delta, log_growth, n, symbols_of_error, symbols_of_growth
+from .references import LEBOEUF_2021
+
+bound = Bound(
+    id="leboeuf2021-hypergeometric-median",
+    title="VC bound over the k-class growth function, hypergeometric tail inversion with the factor 2",
+    aliases=("vc-hypergeometric-median",),
+    family="vc",
+    theorem=Theorem(
+        value=HypergeometricMedianInverse(E * n, n, 4 * n, log(2 / delta) + Lam),
+        where={Lam: log_growth(5 * n)},
+        assumptions=(a.iid, a.fixed_in_advance, a.piecewise_linear),
+        citation=Citation(LEBOEUF_2021, derivation="docs/theory/growth-to-error.md"),
+    ),
+    symbols={**symbols_of_error, **symbols_of_growth},
+    example=Example(
+        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 10, T: (10_000,), V: (5000,), D: (1,)}, "0.13425"
+    ),
+)
