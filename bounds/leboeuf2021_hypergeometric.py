@@ -21,7 +21,9 @@ bound = Bound(
         citation=Citation(LEBOEUF_2021, theorem="Theorem 8", derivation="docs/theory/growth-to-error.md"),
     ),
     symbols={**symbols_of_error, **symbols_of_growth},
+    # More points shattered than the patterns allow: both ends of the growth function are the upper one.
     example=Example(
-        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 10, T: (10_000,), V: (5000,), D: (1,)}, "0.13475"
+        {n: 1000, E: "1/50", delta: "1/20", L: 1, d: 5000, T: (1,), V: (3,), D: (1,)},
+        "0.08175",
     ),
 )

@@ -1,7 +1,5 @@
 """What the five forms of the Occam bound share: the complexity of B bits in nats, and three ways to spend them."""
 
-from dataclasses import replace
-
 from sympy import log, symbols
 
 from boundcheck import Bound
@@ -26,11 +24,13 @@ def file(bound: Bound) -> Bound:
 
 
 def _with_bits(bound, code, words, bits, subject):
-    return replace(
-        bound,
+    return Bound(
         id=f"{bound.id}-{code}",
         title=bound.title.replace("parameter bits", words),
         aliases=tuple(f"{alias}-{code}" for alias in bound.aliases[:1]),
+        family=bound.family,
         object=subject,
+        theorem=bound.theorem,
         symbols={**bound.symbols, B: bits},
+        example=bound.example,
     )

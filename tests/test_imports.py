@@ -15,7 +15,7 @@ LAYERS = [
     {"extension", "training"},
     {"theorem", "confidence", "experiment"},
     {"run", "verdict"},
-    {"archive"},
+    {"archive", "quantization"},
     {"quantities"},
     {"bound", "assumptions"},
     {"registry", "testing", "record"},
