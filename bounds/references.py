@@ -2,6 +2,14 @@
 
 from boundcheck import Reference
 
+BARTLETT_2002 = Reference(
+    key="bartlett2002",
+    authors="P. L. Bartlett and S. Mendelson",
+    year=2002,
+    title="Rademacher and Gaussian complexities: risk bounds and structural results",
+    venue="Journal of Machine Learning Research 3:463-482",
+)
+
 BARTLETT_2002_SELECTION = Reference(
     key="bartlett2002selection",
     authors="P. L. Bartlett, S. Boucheron and G. Lugosi",
@@ -76,6 +84,15 @@ GOLOWICH_2018 = Reference(
     identifier="arXiv:1712.06541",
 )
 
+GONON_2024 = Reference(
+    key="gonon2024",
+    authors="A. Gonon, N. Brisebarre, E. Riccietti and R. Gribonval",
+    year=2024,
+    title="A path-norm toolkit for modern networks: consequences, promises and challenges",
+    venue="ICLR 2024",
+    identifier="arXiv:2310.01225",
+)
+
 HAUSSLER_1995 = Reference(
     key="haussler1995",
     authors="D. Haussler and P. M. Long",
@@ -123,6 +140,15 @@ MOHRI_2018 = Reference(
     year=2018,
     title="Foundations of Machine Learning",
     venue="2nd edition, MIT Press",
+)
+
+NEYSHABUR_2015 = Reference(
+    key="neyshabur2015",
+    authors="B. Neyshabur, R. Tomioka and N. Srebro",
+    year=2015,
+    title="Norm-based capacity control in neural networks",
+    venue="COLT 2015",
+    identifier="arXiv:1503.00036",
 )
 
 VAPNIK_1998 = Reference(

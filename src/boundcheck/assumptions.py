@@ -100,6 +100,25 @@ homogeneous = Assumption(
 )
 
 
+def _path_normed(study: Study) -> Resolution:
+    try:
+        study.path_norms()
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    if study.network.nonlinear and study.network.nodes[-1].operation is study.network.nonlinear[-1]:
+        return Resolution(status="refuted", reason="the network ends with a nonlinearity")
+    return Resolution(
+        status="proven", reason=f"{len(study.network.nodes) - 1} nodes, read off the traced network"
+    )
+
+
+path_normed = Assumption(
+    "path-normed",
+    "the network is made of affine maps, ReLU, leaky ReLU, |x|, maximum and max pooling, and ends with an affine map",
+    _path_normed,
+)
+
+
 def _piecewise_linear(study: Study) -> Resolution:
     try:
         rounds = study.measure(quantities.rounds)

@@ -52,10 +52,36 @@ def every_path(network: Network) -> list[Fraction]:
     return [path for unit in range(network.classes) for path in arriving(last, unit)]
 
 
+def hybrid_by_hand(network: Network) -> float:
+    """l2 norms of the units that read the input, then absolute weights, from unrolled matrices alone."""
+    masses = [np.ones(network.nodes[0].size)]
+    for node in network.nodes[1:]:
+        m, *others = [masses[i] for i in node.inputs]
+        match node.operation:
+            case Affine(learned=True) as piece if node.inputs == (0,):
+                y = np.sqrt((piece.matrix**2).sum(axis=1)) + np.abs(piece.bias)
+            case Affine() as piece:
+                y = np.abs(piece.matrix) @ m + np.abs(piece.bias)
+            case MaxPool(windows=windows):
+                y = np.append(m, 0.0)[windows].sum(axis=1)
+            case Slopes() as f:
+                y = m * max(1.0, abs(f.below), abs(f.above))
+            case Join(places=places, size=size):
+                y = np.zeros(size)
+                for part, place in zip([m, *others], places, strict=True):
+                    y[np.arange(size) if place is None else place] += part
+            case _:
+                y = m + sum(others)
+        masses.append(y)
+    return float(masses[-1].sum())
+
+
 def check(network: Network, tight: float = 1e-11) -> PathNorms:
     paths = every_path(network)
     norms = network.path_norms()
     assert isinstance(norms, PathNorms)
+    assert float(norms.hybrid.lo) <= hybrid_by_hand(network) * (1 + 1e-13)
+    assert hybrid_by_hand(network) * (1 - 1e-13) <= float(norms.hybrid.hi) <= float(norms.hybrid.lo) * (1 + tight)
     l1, squared = sum(map(abs, paths)), sum(p * p for p in paths)
     assert norms.l1.contains(Interval(l1))
     assert (norms.l2 * norms.l2).contains(Interval(squared))

@@ -188,6 +188,10 @@ class Affine:
         r"""$\|A\|_{2,1} = \sum_i \|A_{i\cdot}\|_2$: the l2 norms of the rows (output units), summed."""
         return self._once("row_norm_sum", self.operator.row_norm_sum)
 
+    def row_norm_max(self) -> Interval:
+        r"""$\max_i \|A_{i\cdot}\|_2$: the operator norm from l2 to l-inf."""
+        return self._once("row_norm_max", self.operator.row_norm_max)
+
     def column_norm_sum(self) -> Interval:
         r"""$\|A^T\|_{2,1}$: the l2 norms of the columns (input units), summed."""
         return self._once("column_norm_sum", self.operator.column_norm_sum)

@@ -229,6 +229,10 @@ class Convolution:
         r"""$\|A\|_{2,1} = \sum_i \|A_{i\cdot}\|_2$: the l2 norms of the rows (output units), summed."""
         return self._enclose(lambda a: _sum_of_roots(self._rows(a * a)))
 
+    def row_norm_max(self) -> Interval:
+        r"""$\max_i \|A_{i\cdot}\|_2$: the operator norm from l2 to l-inf."""
+        return self._enclose(lambda a: math.sqrt(float(self._rows(a * a).max())))
+
     def column_norm_sum(self) -> Interval:
         r"""$\sum_j \|A_{\cdot j}\|_2$: the l2 norms of the columns (input units), summed."""
         return self._enclose(lambda a: _sum_of_roots(self._columns(a * a)))

@@ -93,6 +93,10 @@ class Dense:
         r"""$\|A\|_{2,1} = \sum_i \|A_{i\cdot}\|_2$: the l2 norms of the rows (output units), summed."""
         return enclose(_row_norm_sum, self.matrix, self.radius)
 
+    def row_norm_max(self) -> Interval:
+        r"""$\max_i \|A_{i\cdot}\|_2$: the operator norm from l2 to l-inf."""
+        return enclose(_row_norm_max, self.matrix, self.radius)
+
     def column_norm_sum(self) -> Interval:
         r"""$\|A^T\|_{2,1} = \sum_j \|A_{\cdot j}\|_2$."""
         return enclose(_row_norm_sum, self.matrix.T, None if self.radius is None else self.radius.T)
@@ -145,6 +149,10 @@ def frobenius(a: np.ndarray) -> tuple[float, int]:
 
 def _row_norm_sum(a: np.ndarray) -> tuple[float, int]:
     return math.fsum(np.sqrt(np.einsum("ij,ij->i", a, a))), a.shape[1]
+
+
+def _row_norm_max(a: np.ndarray) -> tuple[float, int]:
+    return math.sqrt(float(np.einsum("ij,ij->i", a, a).max(initial=0))), a.shape[1]
 
 
 def enclose(norm: Norm, mid: np.ndarray, radius: np.ndarray | None) -> Interval:

@@ -5,6 +5,9 @@ weights on the path; the l2 path norm is the root of the sum of the squares of t
 Srebro 2015; for biases, max pooling and skips Gonon, Brisebarre, Riccietti and Gribonval 2024, arXiv:2310.01225,
 definition A.3 of the path lifting). A max pool passes on the sum over its window, since every entry of the window is on a path of
 its own. Every value is kept as numbers near 1 and one power of two, so that 1e+400 is an ordinary result.
+
+The hybrid path norm takes the l2 norm of the weights of each unit that reads the input, and goes on as the l1 path norm
+(docs/theory/path-norm.md).
 """
 
 from __future__ import annotations
@@ -26,10 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathNorms:
-    """Both path norms of the whole network, to the logits, enclosed."""
+    """The path norms of the whole network, to the logits, enclosed."""
 
     l1: Interval
     l2: Interval
+    hybrid: Interval
+
+
+def first_layers(network: Network) -> frozenset[int]:
+    """The positions of the pieces with parameters that read the input itself."""
+    return frozenset(
+        position
+        for position, node in enumerate(network.nodes)
+        if isinstance(node.operation, Affine) and node.operation.learned and node.inputs == (0,)
+    )
 
 
 def path_norms(network: Network) -> PathNorms | Refusal:
@@ -44,10 +57,14 @@ def path_norms(network: Network) -> PathNorms | Refusal:
     ]
     if reasons:
         return Refusal(reasons=tuple(dict.fromkeys(reasons)))
-    l1, squared = (
-        Interval(_mass(network, p, least=True).lo, _mass(network, p, least=False).hi) for p in (1, 2)
+    l1, squared, hybrid = (
+        Interval(
+            _mass(network, p, first, least=True).lo,
+            _mass(network, p, first, least=False).hi,
+        )
+        for p, first in ((1, frozenset()), (2, frozenset()), (1, first_layers(network)))
     )
-    return PathNorms(l1=l1, l2=squared.sqrt())
+    return PathNorms(l1=l1, l2=squared.sqrt(), hybrid=hybrid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +84,17 @@ class _Scaled:
         return np.ldexp(self.values, max(self.exponent - exponent, -3000))
 
 
-def _mass(network: Network, p: int, *, least: bool) -> Interval:
-    """The sum over paths of the product of |weight|^p, as a bound from below (`least`) or from above."""
+def _mass(network: Network, p: int, first: frozenset[int], *, least: bool) -> Interval:
+    """The sum over paths of the product of |weight|^p, as a bound from below (`least`) or from above.
+
+    The units of the pieces at the positions `first` start with the l2 norm of their weights.
+    """
     masses = [_Scaled.of(np.ones(network.nodes[0].size))]
-    for node in network.nodes[1:]:
+    for position, node in enumerate(network.nodes[1:], 1):
         before = [masses[i] for i in node.inputs]
         match node.operation:
+            case Affine() as piece if position in first:
+                masses.append(_row_norms(piece, before[0], least))
             case Affine() as piece:
                 masses.append(_through(piece, before[0], p, least))
             case Nonlinearity() as f:
@@ -89,15 +111,32 @@ def _outward(values: np.ndarray, m: int, least: bool) -> np.ndarray:
     return values * (1 - 2 * gam(m + 4)) if least else values * (1 + 2 * gam(m + 4)) + m * TINY
 
 
+def _row_norms(piece: Affine, ones: _Scaled, least: bool) -> _Scaled:
+    """The l2 norm of the weights of each unit, and the absolute bias."""
+    squares = _linear(piece, ones, 2, least)
+    # An even power of two has a root.
+    odd = squares.exponent % 2
+    roots = np.sqrt(np.ldexp(squares.values, odd))
+    result = _Scaled.of(_outward(roots, 1, least), (squares.exponent - odd) // 2)
+    return _biased(piece, result, 1, least)
+
+
 def _through(piece: Affine, mass: _Scaled, p: int, least: bool) -> _Scaled:
+    return _biased(piece, _linear(piece, mass, p, least), p, least)
+
+
+def _linear(piece: Affine, mass: _Scaled, p: int, least: bool) -> _Scaled:
     operator = piece.operator.power(p, least)
     used = mass.values if piece.arrange is None else mass.values[piece.arrange]
     values = operator.apply(used.reshape(1, *operator.in_shape)).reshape(-1)
-    result = _Scaled.of(_outward(values, operator.terms, least), mass.exponent)
+    return _Scaled.of(_outward(values, operator.terms, least), mass.exponent)
+
+
+def _biased(piece: Affine, mass: _Scaled, p: int, least: bool) -> _Scaled:
     if not piece.has_bias:
-        return result
+        return mass
     bias = _Scaled.of(power(piece.bias, piece.bias_radius, p, least))
-    return _sum([result, bias], least)
+    return _sum([mass, bias], least)
 
 
 def _over(f: Nonlinearity, masses: list[_Scaled], p: int, least: bool) -> _Scaled:

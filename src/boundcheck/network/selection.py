@@ -90,6 +90,10 @@ class Selection:
         """The number of entries copied."""
         return self.entry_sum()
 
+    def row_norm_max(self) -> Interval:
+        """1, or 0 if nothing is copied."""
+        return self.inf_norm()
+
     def column_norm_sum(self) -> Interval:
         """The sum of the roots of how often each entry is used."""
         total = Interval(0)

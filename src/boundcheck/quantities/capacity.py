@@ -54,7 +54,7 @@ def rounds_of(network: Network) -> tuple[Round, ...]:
             case Affine() as piece if piece.learned:
                 power, reads = power + 1, reads | {position}
             case Nonlinearity() as f:
-                after = after if _of_relus(network, position) else after + 1
+                after = after if pools_relus(network, position) else after + 1
                 tests[position] = _tests(f)
         known.append(after)
         degree.append(power)
@@ -75,8 +75,8 @@ def rounds_of(network: Network) -> tuple[Round, ...]:
     return tuple(by_round)
 
 
-def _of_relus(network: Network, position: int) -> bool:
-    """Whether it is a max pool that reads nothing but outputs of ReLU."""
+def pools_relus(network: Network, position: int) -> bool:
+    """Whether the node is a max pool that reads nothing but outputs of ReLU."""
     nodes = network.nodes
     if not isinstance(nodes[position].operation, MaxPool):
         return False

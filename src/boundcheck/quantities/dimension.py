@@ -56,5 +56,7 @@ def natarajan_dimension(study: Study) -> Quantity:
     graph = study.measure(graph_dimension).value
     assert isinstance(graph, Interval)
     return Quantity(
-        value=Interval.hull(0, Interval(graph.hi)), evidence=Evidence.ENCLOSED, method="at most the graph dimension"
+        value=Interval.hull(0, Interval(graph.hi)),
+        evidence=Evidence.ENCLOSED,
+        method="at most the graph dimension",
     )

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import NetworkError
 from ..interval import Interval
 from ..network import Affine, Chain, Layer
+from ..network.recentring import Centre, geometric_median, mean, median, recentred
 from ..network.rounding import gam
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
@@ -104,10 +105,40 @@ def frobenius_norms(study: Study) -> Quantity:
     )
 
 
+def _output(study: Study, centre: Centre, norm: Callable[[Affine], Interval]) -> Quantity:
+    """A norm of the last matrix of a plain chain, recentred."""
+    value = norm(recentred(_plain(study)[-1], centre))
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=f"{ROUNDED}, recentred")
+
+
 @measurement("sum over the classes of the l2 norm of the class's row in the last weight matrix")
 def output_row_norms(study: Study) -> Quantity:
-    """|W_L|_{2,1}, rows being output units."""
-    value = _plain(study)[-1].row_norm_sum()
+    """|W_L|_{2,1}, rows being output units, their geometric median taken away."""
+    return _output(study, geometric_median, lambda a: a.row_norm_sum())
+
+
+@measurement("largest l2 norm of a class's row in the last weight matrix")
+def output_row_norm(study: Study) -> Quantity:
+    """max_j |w_j|_2, the mean of the rows taken away."""
+    return _output(study, mean, lambda a: a.row_norm_max())
+
+
+@measurement("largest l1 norm of a class's row in the last weight matrix")
+def output_row_l1_norm(study: Study) -> Quantity:
+    """max_j |w_j|_1, the median of the rows taken away."""
+    return _output(study, median, lambda a: a.inf_norm())
+
+
+@measurement("sum of the absolute entries of the last weight matrix")
+def output_entry_sum(study: Study) -> Quantity:
+    """|W_L|_{1,1}, the median of the rows taken away."""
+    return _output(study, median, lambda a: a.entry_sum())
+
+
+@measurement("largest l1 norm of a row of each weight matrix")
+def inf_norms(study: Study) -> Quantity:
+    """|W_l|_{1,inf}; of a convolution that of its unrolled matrix."""
+    value = tuple(a.inf_norm() for a in _plain(study))
     return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
@@ -203,6 +234,20 @@ def covering_atoms(study: Study) -> Quantity:
 def path_norm(study: Study) -> Quantity:
     """Sum over all paths from an input coordinate or a bias to a logit of the product of the absolute weights."""
     return Quantity(value=study.path_norms().l1, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
+
+
+@measurement("l1 path norm, recentred")
+def centred_path_norm(study: Study) -> Quantity:
+    """The same, the median of the last rows taken away: margins stay as they are."""
+    value = study.path_norms(centred=True).l1
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
+
+
+@measurement("hybrid path norm, recentred")
+def hybrid_path_norm(study: Study) -> Quantity:
+    """l2 norms of the weights of the units that read the input, then absolute weights along paths."""
+    value = study.path_norms(centred=True).hybrid
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
 
 
 @measurement("l2 path norm")

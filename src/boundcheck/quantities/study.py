@@ -17,6 +17,7 @@ from .. import storage
 from ..errors import NetworkError, RunError
 from ..interval import Interval
 from ..network import Chain, Network, PathNorms, Refusal
+from ..network.recentring import median, recentred_network
 from ..quantization import quantized
 from ..run import Run
 from .margins import BATCH, Margins, program_margins, traced_margins
@@ -55,7 +56,7 @@ class Study:
         self._measured: dict[Measurement, Quantity] = {}
         self._margins: dict[str, Margins] = {}
         self._chains: dict[tuple[bool, bool], Chain | Refusal] = {}
-        self._paths: PathNorms | Refusal | None = None
+        self._paths: dict[bool, PathNorms | Refusal] = {}
 
     def of(self, kind: str) -> Study:
         """The study of the classifier that a theorem speaks of: `det` the trained one, `compressed` its rounded form.
@@ -92,13 +93,18 @@ class Study:
         """The layered form. Raises `UnavailableError` with the reasons why there is none."""
         return self._chained(self.network, biases, trained=True)
 
-    def path_norms(self) -> PathNorms:
-        """The path norms. Raises `UnavailableError` with the reasons why there are none."""
-        if self._paths is None:
-            self._paths = self.network.path_norms()
-        if not isinstance(self._paths, PathNorms):
-            raise UnavailableError(*self._paths.reasons)
-        return self._paths
+    def path_norms(self, *, centred: bool = False) -> PathNorms:
+        """The path norms, of the network as it is or recentred by the median of the last rows.
+
+        Raises `UnavailableError` with the reasons why there are none.
+        """
+        if centred not in self._paths:
+            network = recentred_network(self.network, median) if centred else self.network
+            self._paths[centred] = network.path_norms()
+        norms = self._paths[centred]
+        if not isinstance(norms, PathNorms):
+            raise UnavailableError(*norms.reasons)
+        return norms
 
     def initial_chain(self) -> Chain:
         """The layered form at initialization."""
