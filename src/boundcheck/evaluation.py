@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
@@ -230,18 +230,10 @@ def _explanation(instance: Instance, classes: int) -> tuple[dict[str, Any], tupl
     return known, tuple(dict.fromkeys(reasons)), last
 
 
-UNCERTIFIED: Final = {
-    "unconfirmed": "the statement is unconfirmed; nothing is certified with it.",
-    "comparator": "the form as published, for norms and a margin fixed before the data are seen; it is shown beside its "
-    "repair, and nothing is certified with it.",
-}
-"""Kinds of guarantee that no verdict rests on."""
-
-
 def _qualified(guarantee: str, verdict: Verdict, reasons: tuple[str, ...]) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict that a kind of guarantee can support: only `HP` promises anything of the network at hand."""
-    if guarantee in UNCERTIFIED:
-        return Verdict.INCONCLUSIVE, (UNCERTIFIED[guarantee], *reasons)
+    if guarantee in record.UNCERTIFIED:
+        return Verdict.INCONCLUSIVE, (record.UNCERTIFIED[guarantee], *reasons)
     if guarantee != "HP" and verdict in (Verdict.NON_VACUOUS, Verdict.VIOLATED):
         reason = f"a guarantee of kind {guarantee} does not hold for one network with probability 1 - delta."
         return Verdict.INCONCLUSIVE, (reason, *reasons)

@@ -6,7 +6,7 @@ Numbers are doubles rounded outward. A number beyond a double is `null` in `lo` 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from .theorem import Citation, Parts
 
 SCHEMA = 1
+
+UNCERTIFIED: Final = {
+    "unconfirmed": "the statement is unconfirmed; nothing is certified with it.",
+    "comparator": "the form as published, for norms and a margin fixed before the data are seen; it is shown beside its "
+    "repair, and nothing is certified with it.",
+}
+"""Kinds of guarantee that no verdict rests on."""
 
 
 def _finite(x: float) -> float | None:
@@ -156,9 +163,13 @@ def evaluation(e: Evaluation) -> dict[str, Any]:
 def ledger(e: Evaluation) -> list[confidence.Entry]:
     """Who spends which part of delta."""
     delta = float(e.delta)
-    judged = [o for o in e.outcomes if o.value is not None]
+    judged = [o for o in e.outcomes if o.value is not None and o.guarantee not in UNCERTIFIED]
     entries = [
         confidence.Entry(spent_on="the Clopper-Pearson interval of the observed test error", delta=delta)
+    ]
+    entries += [
+        confidence.Entry(spent_on=f"the same for the {subject} classifier", delta=delta)
+        for subject in sorted({o.object for o in judged} - {"det"})
     ]
     for o in sorted(judged, key=lambda o: o.id):
         drawn = "the draw of the test set" if o.family == "test-set" else "the draw of the training set"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import storage
+from ..record import UNCERTIFIED
 from . import plots, text
 from .report import Judged, Report
 from .text import anchor, code, escape
@@ -36,7 +37,7 @@ def render(report: Report, *, title: str, question: str = "", command: str = "")
         "![" + _ladder_text(report) + "](figures/ladder.png)",
         "Each bound by its value on a logarithmic axis; a wide bar is an interval, both ends certified. Shaded: at least 1, "
         "where a bound says nothing. Dashed: the error of guessing. Red: the observed test error with its confidence "
-        "interval. A filled marker is a guarantee.",
+        "interval. A filled marker is a guarantee; a cross is a form as published, with which nothing is certified.",
         *_training(report),
         "## The bounds, one by one",
         *(_card(report, identifier) for identifier in report.bounds),
@@ -134,7 +135,7 @@ def _verdicts(report: Report) -> str:
         cells = [f"[{code(identifier)}](#{anchor(identifier)})"]
         for run in report.runs:
             b = run.bound(identifier)
-            cells += ("–", "") if b is None else (text.value(b["value"]), _mark(b["verdict"]))
+            cells += ("–", "") if b is None else (text.value(b["value"]), _mark(b))
         rows.append(cells)
     header = ["bound"]
     for run in report.runs:
@@ -142,14 +143,21 @@ def _verdicts(report: Report) -> str:
     return table(header, rows, "l" + "rl" * len(report.runs))
 
 
-def _mark(verdict: str) -> str:
+def _mark(b: Mapping[str, Any]) -> str:
+    verdict = b["verdict"]
+    if b["guarantee"] in UNCERTIFIED and b["value"] is not None:
+        return f"*{b['guarantee']}*"
     return f"**{verdict}**" if verdict in ("non-vacuous", "violated", "failed") else verdict
 
 
 def _finding(report: Report) -> str:
     sentences = []
     for run in report.runs:
-        rest = [b for b in run.evaluation["bounds"] if b["family"] != "test-set"]
+        rest = [
+            b
+            for b in run.evaluation["bounds"]
+            if b["family"] != "test-set" and b["guarantee"] not in UNCERTIFIED
+        ]
         counts = [(v, sum(b["verdict"] == v for b in rest)) for v in ORDER]
         said = ", ".join(f"{n} {verdict}" for verdict, n in counts if n)
         o = run.evaluation["observed"]
@@ -162,7 +170,11 @@ def _finding(report: Report) -> str:
 def _ladder_text(report: Report) -> str:
     said = []
     for run in report.runs:
-        judged = [b for b in run.evaluation["bounds"] if b["value"] is not None]
+        judged = [
+            b
+            for b in run.evaluation["bounds"]
+            if b["value"] is not None and b["guarantee"] not in UNCERTIFIED
+        ]
         above = sum(b["verdict"] == "vacuous" for b in judged)
         said.append(f"{run.name}: {above} of {len(judged)} bounds at or above 1")
     return escape("Every bound against the observed test error. " + "; ".join(said))
@@ -214,18 +226,30 @@ def _source(b: Mapping[str, Any]) -> str:
         return f"plugin {escape(b['plugin'])}"
     number = f", {escape(c['theorem'])}" if c["theorem"] else ""
     page = f"; the form used here is derived in {code(c['derivation'])}" if c["derivation"] else ""
+    source = f"[{escape(c['key'])}](#references){number}{page}."
+    if b["guarantee"] in UNCERTIFIED:
+        return f"{source} {UNCERTIFIED[b['guarantee']].capitalize()}"
     kind = "with probability 1 − δ" if b["guarantee"] == "HP" else b["guarantee"]
-    return f"[{escape(c['key'])}](#references){number}{page}. Holds {kind}, for the {_object(b['object'])}."
+    return f"{source} Holds {kind}, for the {_object(b['object'])}."
 
 
 def _object(name: str) -> str:
-    return {"det": "trained network itself", "gibbs": "randomized network"}.get(name, name)
+    return {
+        "det": "trained network itself",
+        "compressed": "network with its weights rounded to 8 bits",
+        "gibbs": "randomized network",
+    }.get(name, name)
 
 
 def _outcome(run: Judged, b: Mapping[str, Any]) -> str:
     asserted = [a["name"] for a in b["assumptions"] if a["status"] == "asserted"]
     conditional = f", conditional on {', '.join(asserted)} (asserted)" if asserted else ""
     lines = [f"**{escape(run.name)}: {b['verdict']}**, value {text.value(b['value'])}{conditional}."]
+    if b["object"] != "det" and b.get("observed"):
+        low, high = b["observed"]["lo"], b["observed"]["hi"]
+        lines.append(
+            f"Its test error lies in [{100 * low:.2f}, {100 * high:.2f}] per cent: it is not the trained network."
+        )
     lines += [escape(reason) for reason in b["reasons"]]
     if b["latex_numbers"]:
         lines.append(f"\n$$\n{text.escape_latex_dollars(b['latex_numbers'])}\n$$\n")
@@ -329,7 +353,9 @@ def _confidence(report: Report) -> Iterator[str]:
     )
     for run in report.runs:
         rows = [(escape(entry["spent_on"]), f"{entry['delta']:g}") for entry in run.evaluation["confidence"]]
-        judged = sum(b["value"] is not None for b in run.evaluation["bounds"])
+        judged = sum(
+            b["value"] is not None and b["guarantee"] not in UNCERTIFIED for b in run.evaluation["bounds"]
+        )
         spent = sum(
             entry["delta"] for entry in run.evaluation["confidence"] if "quoting" not in entry["spent_on"]
         )

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from .. import storage
+from ..record import UNCERTIFIED
 from . import text
 from .report import Judged, Report
 
@@ -123,7 +124,8 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float) -> None:
     left, right = (max(low, v[key] if v[key] is not None else low) for key in ("log10_lo", "log10_hi"))
     ax.plot([left, right], [y, y], color=c, lw=5, alpha=0.45, solid_capstyle="butt", zorder=3)
     filled = b["verdict"] == "non-vacuous"
-    ax.plot([right], [y], "o", ms=6, color=c, mfc=c if filled else "white", mew=1.6, zorder=4)
+    marker = "x" if b["guarantee"] in UNCERTIFIED else "o"
+    ax.plot([right], [y], marker, ms=6, color=c, mfc=c if filled else "white", mew=1.6, zorder=4)
     ax.annotate(
         text.value(v),
         (right, y),
