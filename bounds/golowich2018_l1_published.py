@@ -28,7 +28,13 @@ bound = Bound(
             tau: k * w * Product(W[i], (i, 1, L - 1)) / gamma,
         },
         assumptions=(a.iid, a.fixed_in_advance, a.chain_without_biases, a.homogeneous),
-        citation=Citation(GOLOWICH_2018, theorem="Theorem 2", derivation="docs/theory/layerwise.md"),
+        citation=Citation(
+            GOLOWICH_2018,
+            theorem="Theorem 2",
+            derivation="docs/theory/layerwise.md",
+            changes="k classes one by one; all norms and margins at once",
+            verified="implied by the proof of golowich2018-l1 at k = 1",
+        ),
     ),
     symbols={
         **symbols_of_margin,

@@ -27,7 +27,12 @@ bound = Bound(
             C: sqrt(D * log((3 + 2 * P) * K) + log((3 + 2 * P) / (1 + P) * (d + 1) * k)),
         },
         assumptions=(a.iid, a.fixed_in_advance, a.path_normed),
-        citation=Citation(GONON_2024, theorem="Theorem 3.1", derivation="docs/theory/path-norm.md"),
+        citation=Citation(
+            GONON_2024,
+            theorem="Theorem 3.1",
+            derivation="docs/theory/path-norm.md",
+            verified="constants as in the code of the authors",
+        ),
     ),
     symbols={
         n: q.sample_size,

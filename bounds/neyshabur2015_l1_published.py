@@ -28,7 +28,13 @@ bound = Bound(
             tau: k * w * Product(W[i], (i, 1, L - 1)) / gamma,
         },
         assumptions=(a.iid, a.fixed_in_advance, a.chain_without_biases, a.homogeneous),
-        citation=Citation(NEYSHABUR_2015, theorem="Corollary 2", derivation="docs/theory/layerwise.md"),
+        citation=Citation(
+            NEYSHABUR_2015,
+            theorem="Corollary 2",
+            derivation="docs/theory/layerwise.md",
+            changes="k classes one by one",
+            verified="the constants could not be confirmed",
+        ),
     ),
     symbols={
         **symbols_of_margin,

@@ -20,6 +20,9 @@ Family = Literal[
 ]
 Guarantee = Literal["HP", "EXP", "EST", "LOWER", "unconfirmed", "comparator"]
 Object = Literal["det", "compressed", "gibbs", "single-draw", "vote", "online-avg"]
+Invariance = Literal["relabelling", "reordering", "rescaling"]
+"""What leaves a bound as it is: other names for the classes, another order of the examples, a factor moved from one layer
+of a ReLU chain to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Bound:
     the theorem speaks of), `guarantee` (`HP`: with probability 1 - delta; `comparator`: a form as published, for norms and a
     margin fixed in advance, shown beside its repair; `unconfirmed`: its constants could not be confirmed). `symbols`: the measurement of each symbol or
     family. `best_over`: a symbol filled by the margin that the theorem lets one choose after seeing the data. `example`:
-    one exact instance. `aliases`: other names.
+    one exact instance. `aliases`: other names. `invariances`: what leaves its value as it is; the conformance kit tries
+    them.
 
     Raises `PluginError` when the symbols of the statement and those that are filled differ, or a name is not one.
     """
@@ -57,6 +61,7 @@ class Bound:
     object: Object = "det"
     guarantee: Guarantee = "HP"
     best_over: sympy.Symbol | None = None
+    invariances: tuple[Invariance, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.id, *self.aliases):
@@ -64,7 +69,8 @@ class Bound:
                 raise PluginError(
                     f"bound id {name!r} is not made of lower-case words and hyphens, such as author2024-subject."
                 )
-        for value, kind in ((self.family, Family), (self.guarantee, Guarantee), (self.object, Object)):
+        declared = [(self.family, Family), (self.guarantee, Guarantee), (self.object, Object)]
+        for value, kind in (*declared, *((i, Invariance) for i in self.invariances)):
             if value not in get_args(kind):
                 raise PluginError(
                     f"bound `{self.id}` declares {value!r}; one of {', '.join(get_args(kind))} is needed."

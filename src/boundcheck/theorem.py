@@ -61,9 +61,17 @@ class Assumption:
     check: Check
 
 
+Kind = Literal["article", "inproceedings", "book", "misc"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A published work. `key`: first author and year. `identifier`: a DOI or an arXiv number, where there is one."""
+    """A published work.
+
+    **Arguments.** `key`: first author and year. `authors`: as in "A. Author, B. Writer and C. Third". `venue`: the journal
+    as in "Journal 24(6):377-380", the proceedings, or the publisher. `identifier`: a DOI, an arXiv number or an address,
+    where there is one. `kind`: what BibTeX calls it; by default an article where the venue ends with volume and pages.
+    """
 
     key: str
     authors: str
@@ -71,6 +79,7 @@ class Reference:
     title: str
     venue: str
     identifier: str = ""
+    kind: Kind | None = None
 
     def __str__(self) -> str:
         parts = [f"{self.authors} ({self.year}). {self.title}. {self.venue}", self.identifier]
@@ -79,11 +88,28 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a theorem is proved: the work, the number in it, and the page with our derivation of the form used here."""
+    """Where a theorem is proved, and what was done to it.
+
+    **Arguments.** `theorem`: its number in the work. `derivation`: the page with our derivation of the form used here.
+    `changes`: one line that says how the form differs from the printed one; empty where it does not. `verified`: one line
+    that says how the constants were confirmed.
+    """
 
     reference: Reference
     theorem: str = ""
     derivation: str = ""
+    changes: str = ""
+    verified: str = ""
+
+    @property
+    def printed(self) -> str:
+        """The work and the number in it, as in `golowich2018, Theorem 1`."""
+        return f"{self.reference.key}, {self.theorem}" if self.theorem else self.reference.key
+
+    @property
+    def statement_of(self) -> str:
+        """Whose statement it is: the work's, or the deriving author's where the form is another one."""
+        return f"after {self.printed}" if self.changes else self.printed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ def depth(study: Study) -> Quantity:
     return Quantity(value=Interval(len(study.chain().layers)), evidence=Evidence.EXACT, method="counted")
 
 
-@measurement("Frobenius norm of each weight matrix")
+@measurement("Frobenius norm of each weight matrix", norm="frobenius")
 def frobenius_norms(study: Study) -> Quantity:
     """|W_l|_F; of a convolution that of its unrolled matrix."""
     return Quantity(
@@ -135,14 +135,14 @@ def output_entry_sum(study: Study) -> Quantity:
     return _output(study, median, lambda a: a.entry_sum())
 
 
-@measurement("largest l1 norm of a row of each weight matrix")
+@measurement("largest l1 norm of a row of each weight matrix", norm="inf")
 def inf_norms(study: Study) -> Quantity:
     """|W_l|_{1,inf}; of a convolution that of its unrolled matrix."""
     value = tuple(a.inf_norm() for a in _plain(study))
     return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
-@measurement("spectral norm of each layer's linear map")
+@measurement("spectral norm of each layer's linear map", norm="spectral")
 def spectral_norms(study: Study) -> Quantity:
     """|A_l|, the operator norm from l2 to l2 at the real input shape, carried values included."""
     layers = study.chain().layers

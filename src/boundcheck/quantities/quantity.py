@@ -40,6 +40,9 @@ class Curve(Protocol):
 
 Value = Interval | tuple[Interval, ...] | Curve
 
+Norm = Literal["spectral", "frobenius", "inf"]
+"""Norms of a layer's operator at its real input shape: l2 to l2, root of the sum of squares, largest l1 norm of a row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
@@ -64,7 +67,8 @@ class Measurement:
     """The definition of a quantity: what it is called, what it means, and how it is measured on a run.
 
     `whole`: the quantity is a whole number and stays one when it is varied. `at_most`: its largest meaningful value
-    (1 for a rate). `level`: it is delta itself.
+    (1 for a rate). `norm`: which norm of each layer of a plain chain it claims to be; the conformance kit compares it with
+    the operator's. `role`: whether it is measured, delta itself, or the margin.
     """
 
     name: str
@@ -73,14 +77,16 @@ class Measurement:
     whole: bool = False
     at_most: float | None = None
     role: Literal["measured", "delta", "margin"] = "measured"
+    norm: Norm | None = None
 
 
 def measurement(
-    title: str, *, whole: bool = False, at_most: float | None = None
+    title: str, *, whole: bool = False, at_most: float | None = None, norm: Norm | None = None
 ) -> Callable[[Callable[[Study], Quantity]], Measurement]:
     """Make a `Measurement` of a function; its name is the function's, with hyphens."""
 
     def define(measure: Callable[[Study], Quantity]) -> Measurement:
-        return Measurement(measure.__name__.replace("_", "-"), title, measure, whole, at_most)
+        name = measure.__name__.replace("_", "-")
+        return Measurement(name, title, measure, whole, at_most, norm=norm)
 
     return define
