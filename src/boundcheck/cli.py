@@ -59,8 +59,11 @@ def demo(
         question=experiment.question,
         command="boundcheck demo",
     )
-    _print_verdicts(read(directories))
-    print(f"report: {report}")
+    judged = read(directories)
+    _print_verdicts(judged, judged.leaders)
+    print(
+        f"the smallest bound of each family, out of {len(judged.bounds)}; all of them in the report: {report}"
+    )
     raise typer.Exit(int(any(e.alarming for e in evaluations)))
 
 
@@ -228,9 +231,9 @@ def _cited(b: Any) -> str:
     return f"{c.reference.key}, {c.theorem}" if c.theorem else c.reference.key
 
 
-def _print_verdicts(report: Report) -> None:
+def _print_verdicts(report: Report, ids: Sequence[str] | None = None) -> None:
     rows = [["bound", *(cell for run in report.runs for cell in (run.name, "verdict"))]]
-    for identifier in report.bounds:
+    for identifier in report.bounds if ids is None else ids:
         row = [identifier]
         for run in report.runs:
             b = run.bound(identifier)

@@ -17,6 +17,7 @@ ORDER = ("non-vacuous", "vacuous", "uninformative", "inconclusive", "violated", 
 
 def write(report: Report, directory: Path, *, title: str, question: str = "", command: str = "") -> Path:
     """Write `report.md` (as README.md would render: relative links) and `figures/`; returns the markdown's path."""
+    plots.save(plots.ladder(report, report.leaders), directory / "figures" / "summary")
     plots.save(plots.ladder(report), directory / "figures" / "ladder")
     if any(run.history for run in report.runs):
         plots.save(plots.trainings(report), directory / "figures" / "training")
@@ -31,13 +32,14 @@ def render(report: Report, *, title: str, question: str = "", command: str = "")
         f"# {escape(title)}",
         *([f"*{escape(question)}*"] if question else []),
         *_overview(report),
-        "## Verdicts",
-        _verdicts(report),
         _finding(report),
-        "![" + _ladder_text(report) + "](figures/ladder.png)",
-        "Each bound by its value on a logarithmic axis; a wide bar is an interval, both ends certified. Shaded: at least 1, "
+        "![" + _summary_text(report) + "](figures/summary.png)",
+        "Of each family the smallest bound. Each bound by its value on a logarithmic axis; a wide bar is an interval, both ends certified. Shaded: at least 1, "
         "where a bound says nothing. Dashed: the error of guessing. Red: the observed test error with its confidence "
         "interval. A filled marker is a guarantee; a cross is a form as published, with which nothing is certified.",
+        "## Verdicts",
+        _verdicts(report),
+        "![" + _ladder_text(report) + "](figures/ladder.png)",
         *_training(report),
         "## The bounds, one by one",
         *(_card(report, identifier) for identifier in report.bounds),
@@ -165,6 +167,10 @@ def _finding(report: Report) -> str:
             f"On {escape(run.name)}, which errs on {text.percent(o['test_error'])} of the test set, the {len(rest)} training-set bounds are: {said}."
         )
     return " ".join(sentences)
+
+
+def _summary_text(report: Report) -> str:
+    return escape("Of each family the smallest bound: " + ", ".join(report.leaders))
 
 
 def _ladder_text(report: Report) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,9 +48,12 @@ def colour(family: str) -> str:
     return COLOURS.get(family, OTHER)
 
 
-def ladder(report: Report) -> Figure:
-    """All bounds against the observed test error, one panel a run, sorted by value; the vacuous region shaded."""
-    ids = report.bounds
+def ladder(report: Report, ids: Sequence[str] | None = None) -> Figure:
+    """Bounds against the observed test error, one panel a run, sorted by value; the vacuous region shaded.
+
+    `ids`: which bounds; all of them for None.
+    """
+    ids = report.bounds if ids is None else tuple(ids)
     with mpl.rc_context(STYLE):
         columns = min(2, len(report.runs))
         rows = math.ceil(len(report.runs) / columns)
@@ -58,7 +61,7 @@ def ladder(report: Report) -> Figure:
             figsize=(2.6 + 4.2 * columns, 0.9 + rows * (1.0 + 0.30 * len(ids))), layout="constrained"
         )
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        low, high = _limits(report)
+        low, high = _limits(report, ids)
         for run, ax in zip(report.runs, axes.flat, strict=False):
             _panel(ax, run, ids, low, high)
         for ax in list(axes.flat)[len(report.runs) :]:
@@ -67,13 +70,13 @@ def ladder(report: Report) -> Figure:
     return figure
 
 
-def _limits(report: Report) -> tuple[float, float]:
+def _limits(report: Report, ids: tuple[str, ...]) -> tuple[float, float]:
     """Decades that hold every value and every observed error, with room for labels on the right."""
     tops, bottoms = [0.0], [-1.0]
     for run in report.runs:
         bottoms.append(math.log10(max(run.evaluation["observed"]["test_error_interval"][0], 1e-4)))
         for b in run.evaluation["bounds"]:
-            if b["value"] is not None:
+            if b["id"] in ids and b["value"] is not None:
                 low, high = b["value"]["log10_lo"], b["value"]["log10_hi"]
                 tops.append(high if high is not None else 0.0)
                 bottoms.append(max(low if low is not None else -4.0, -4.0))

@@ -48,6 +48,23 @@ class Report:
         ids = {b["id"] for run in self.runs for b in run.evaluation["bounds"]}
         return tuple(sorted(ids, key=self._rank))
 
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """Of each family the certified bound with the smallest value, in the order of `bounds`.
+
+        One that has a value on every run comes before one that has not.
+        """
+        best: dict[str, tuple[int, int, str]] = {}
+        for place, identifier in enumerate(self.bounds):
+            tried = [b for _, b in self.outcomes(identifier)]
+            if any(b["guarantee"] in record.UNCERTIFIED for b in tried):
+                continue
+            lacking = len(self.runs) - sum(b["value"] is not None for b in tried)
+            family = tried[0]["family"]
+            best[family] = min(best.get(family, (lacking, place, identifier)), (lacking, place, identifier))
+        chosen = {identifier for _, _, identifier in best.values()}
+        return tuple(identifier for identifier in self.bounds if identifier in chosen)
+
     def _rank(self, identifier: str) -> tuple[int, float, float, str]:
         ranks = [(1, 0.0, 0.0)]
         for run in self.runs:
