@@ -75,7 +75,7 @@ def test_two_renderings_of_stored_runs_differ_in_no_byte(runs, tmp_path):
         p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()
     }
     assert first.keys() == second.keys()
-    assert len(first) == 5
+    assert len(first) == 7
     for path, content in first.items():
         assert content.replace(b"/one", b"/two") == second[path], path
 

@@ -65,11 +65,13 @@ def missed_targets(study: Study) -> list[int]:
     """
     spec = recipe_of(study)
     assert spec.rademacher is not None
-    labels, draws = study.run.sample("train").labels, spec.rademacher.draws
+    draws, classes = spec.rademacher.draws, study.run.classes
     counts = []
     for draw in range(draws):
-        plus, targets = signs_and_targets(labels, study.run.classes, spec.seed, draw)
+
+        def aim(labels: np.ndarray, draw: int = draw) -> tuple[np.ndarray, np.ndarray]:
+            return signs_and_targets(labels, classes, spec.seed, draw)
+
         task = f"random signs {draw + 1} of {draws}"
-        seed = spec.seed * 1009 + 1 + draw
-        counts.append(missed(study, f"rademacher/{draw}", task, targets=targets, wrong=plus, seed=seed))
+        counts.append(missed(study, f"rademacher/{draw}", task, aim=aim, seed=spec.seed * 1009 + 1 + draw))
     return counts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
@@ -21,6 +21,9 @@ from ..training import DivergedError, Trained, fit
 from .margins import BATCH
 from .quantity import UnavailableError
 from .study import Study, margins_of
+
+Aim = Callable[[Int[np.ndarray, " n"]], tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " n"]]]
+"""(where any label but the run's own is a success, and elsewhere only the run's own; the labels to train on)."""
 
 
 def recipe_of(study: Study) -> RunSpec:
@@ -41,14 +44,13 @@ def missed(
     name: str,
     task: str,
     *,
-    targets: Int[np.ndarray, " n"],
-    wrong: Bool[np.ndarray, " n"],
+    aim: Aim,
     seed: int,
 ) -> int:
     """How many targets a network of this architecture misses after training on them, kept on disk once known.
 
-    **Arguments.** `name`: the folder for the outcome. `task`: what is shown meanwhile. `targets`: the labels to train on.
-    `wrong`: where any label but the run's own is a success; elsewhere only the run's own is. `seed`: of the training.
+    **Arguments.** `name`: the folder for the outcome. `task`: what is shown meanwhile. `aim`: makes the targets of the labels
+    of the run; asked only where the outcome is not known yet. `seed`: of the training.
 
     An example that rounding leaves undecided counts as missed, and so does everything where the training diverged.
     """
@@ -63,6 +65,7 @@ def missed(
     if stored is not None:
         return stored
     sample, dataset = study.run.sample("train"), load_dataset(spec.dataset)
+    wrong, targets = aim(sample.labels)
     try:
         trained = fit(
             model_spec=spec.model,
