@@ -20,6 +20,7 @@ bound = Bound(
     title="Product of l1 row norms over the margin, a factor 2 a layer",
     aliases=("l1inf-2d",),
     family="norm",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=value,
         where={

@@ -20,6 +20,7 @@ bound = Bound(
     title="Product of l1 row norms over the margin",
     aliases=("l1inf-peel",),
     family="norm",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=value,
         where={

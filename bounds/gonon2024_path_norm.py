@@ -21,6 +21,7 @@ bound = Bound(
     title="l1 path norm over the margin",
     aliases=("path-norm",),
     family="norm",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=value,
         where={

@@ -21,6 +21,7 @@ bound = Bound(
     title="Hybrid path norm over the margin: l2 in the first layer, l1 after it",
     aliases=("path-norm-hybrid",),
     family="norm",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=value,
         where={

@@ -21,7 +21,12 @@ bound = Bound(
         value=BinomialInverse(E * n, n, C),
         where={C: complexity},
         assumptions=(a.iid, a.fixed_in_advance, a.finite_description),
-        citation=Citation(LANGFORD_2005, derivation="docs/theory/occam.md"),
+        citation=Citation(
+            LANGFORD_2005,
+            derivation="docs/theory/occam.md",
+            changes="a uniform prior over 2^B codes",
+            verified="proved in full; check values to ten digits; simulated coverage (benchmarks/coverage.md)",
+        ),
     ),
     symbols={n: q.sample_size, B: q.parameter_bits, E: q.train_error, delta: q.delta},
     example=Example({n: 50_000, E: "1/50", B: 4000, delta: "1/20"}, "0.1046444021"),

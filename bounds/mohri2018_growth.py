@@ -13,6 +13,7 @@ bound = Bound(
     title="VC bound over the k-class growth function, by Rademacher complexity",
     aliases=("vc-mohri",),
     family="vc",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=E + sqrt(2 * Lam / n) + sqrt(log(1 / delta) / (2 * n)),
         where={Lam: log_growth(n)},

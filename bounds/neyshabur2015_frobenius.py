@@ -20,6 +20,7 @@ bound = Bound(
     title="Product of Frobenius norms over the margin, a factor 2 a layer",
     aliases=("fro-2d",),
     family="norm",
+    invariances=("relabelling", "reordering", "rescaling"),
     theorem=Theorem(
         value=value,
         where={

@@ -25,6 +25,7 @@ BARTLETT_2017 = Reference(
     title="Spectrally-normalized margin bounds for neural networks",
     venue="NIPS 30",
     identifier="arXiv:1706.08498",
+    kind="inproceedings",
 )
 
 BLUMER_1987 = Reference(
@@ -73,6 +74,17 @@ DEVROYE_1996 = Reference(
     year=1996,
     title="A Probabilistic Theory of Pattern Recognition",
     venue="Springer",
+    kind="book",
+)
+
+DZIUGAITE_2020 = Reference(
+    key="dziugaite2020",
+    authors="G. K. Dziugaite, A. Drouin, B. Neal, N. Rajkumar, E. Caballero, L. Wang, I. Mitliagkas and D. M. Roy",
+    year=2020,
+    title="In search of robust measures of generalization",
+    venue="NeurIPS 33",
+    identifier="arXiv:2010.11924",
+    kind="inproceedings",
 )
 
 GOLOWICH_2018 = Reference(
@@ -82,6 +94,7 @@ GOLOWICH_2018 = Reference(
     title="Size-independent sample complexity of neural networks",
     venue="COLT 2018",
     identifier="arXiv:1712.06541",
+    kind="inproceedings",
 )
 
 GONON_2024 = Reference(
@@ -91,6 +104,7 @@ GONON_2024 = Reference(
     title="A path-norm toolkit for modern networks: consequences, promises and challenges",
     venue="ICLR 2024",
     identifier="arXiv:2310.01225",
+    kind="inproceedings",
 )
 
 HAUSSLER_1995 = Reference(
@@ -107,6 +121,16 @@ HOEFFDING_1963 = Reference(
     year=1963,
     title="Probability inequalities for sums of bounded random variables",
     venue="Journal of the American Statistical Association 58(301):13-30",
+)
+
+JIANG_2020 = Reference(
+    key="jiang2020",
+    authors="Y. Jiang, B. Neyshabur, H. Mobahi, D. Krishnan and S. Bengio",
+    year=2020,
+    title="Fantastic generalization measures and where to find them",
+    venue="ICLR 2020",
+    identifier="arXiv:1912.02178",
+    kind="inproceedings",
 )
 
 LANGFORD_2005 = Reference(
@@ -140,6 +164,7 @@ MOHRI_2018 = Reference(
     year=2018,
     title="Foundations of Machine Learning",
     venue="2nd edition, MIT Press",
+    kind="book",
 )
 
 NEYSHABUR_2015 = Reference(
@@ -149,6 +174,7 @@ NEYSHABUR_2015 = Reference(
     title="Norm-based capacity control in neural networks",
     venue="COLT 2015",
     identifier="arXiv:1503.00036",
+    kind="inproceedings",
 )
 
 VAPNIK_1998 = Reference(
@@ -157,4 +183,5 @@ VAPNIK_1998 = Reference(
     year=1998,
     title="Statistical Learning Theory",
     venue="Wiley",
+    kind="book",
 )

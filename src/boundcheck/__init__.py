@@ -17,6 +17,7 @@ from .errors import BoundcheckError as BoundcheckError
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
 from .interval import Interval as Interval
+from .measure import Measure as Measure
 from .network import Network as Network
 from .network import trace as trace
 from .run import Run as Run

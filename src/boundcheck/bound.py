@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import sympy
 
@@ -13,7 +13,7 @@ from .errors import PluginError
 from .extension import enclose
 from .interval import Interval
 from .quantities.quantity import Measurement
-from .theorem import Theorem
+from .theorem import Citation, Theorem
 
 Family = Literal[
     "test-set", "counting", "vc", "rademacher", "norm", "margin", "pac-bayes", "compression", "stability"
@@ -51,6 +51,8 @@ class Bound:
     Raises `PluginError` when the symbols of the statement and those that are filled differ, or a name is not one.
     """
 
+    kind: ClassVar = "bound"
+
     id: str
     title: str
     family: Family
@@ -64,11 +66,7 @@ class Bound:
     invariances: tuple[Invariance, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (self.id, *self.aliases):
-            if not name or not all(part.isalnum() and part == part.lower() for part in name.split("-")):
-                raise PluginError(
-                    f"bound id {name!r} is not made of lower-case words and hyphens, such as author2024-subject."
-                )
+        proper_names("bound", self.id, *self.aliases)
         declared = [(self.family, Family), (self.guarantee, Guarantee), (self.object, Object)]
         for value, kind in (*declared, *((i, Invariance) for i in self.invariances)):
             if value not in get_args(kind):
@@ -88,9 +86,23 @@ class Bound:
                 f"bound `{self.id}`: exactly the symbol filled by `margin` must be named in `best_over`."
             )
 
+    @property
+    def citation(self) -> Citation:
+        """Where its theorem is proved."""
+        return self.theorem.citation
+
     def example_value(self) -> Interval:
         """The bound at its own example."""
         return self.theorem.enclose(exact_values(self.example.values))
+
+
+def proper_names(kind: str, *names: str) -> None:
+    """Raises `PluginError` for an id or alias that is not made of lower-case words and hyphens."""
+    for name in names:
+        if not name or not all(part.isalnum() and part == part.lower() for part in name.split("-")):
+            raise PluginError(
+                f"{kind} id {name!r} is not made of lower-case words and hyphens, such as author2024-subject."
+            )
 
 
 def exact_values(values: Mapping[Any, Any]) -> dict[Any, Any]:

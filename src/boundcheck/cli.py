@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from . import workflow
+from . import citing, scaffold, workflow
+from .bibliography import bibliography
 from .data import DATASETS
 from .errors import BoundcheckError
 from .experiment import load_experiment
@@ -140,21 +141,21 @@ app.add_typer(bounds_app, name="bounds")
 
 @bounds_app.callback()
 def bounds(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the bounds that are installed, with their source and plugin."""
+    """List the bounds and measures that are installed, with their source and plugin."""
     if context.invoked_subcommand is not None:
         return
     registry = installed()
     if as_json:
         print(
             json.dumps(
-                [_listing(b, registry.plugins[b.id]) for b in registry.bounds.values()],
+                [_listing(e, registry.plugins[e.id]) for e in registry.entries],
                 indent=1,
                 ensure_ascii=False,
             )
         )
         return
     rows = [("id", "family", "title", "source")]
-    rows += [(b.id, b.family, b.title, _cited(b)) for b in registry.bounds.values()]
+    rows += [(e.id, e.family, e.title, e.citation.printed) for e in registry.entries]
     print(text.columns(rows, "llll"))
     for failure in registry.failures:
         print(f"failed: {failure.name} ({failure.plugin}): {failure.reason}")
@@ -165,6 +166,36 @@ def show(identifier: Annotated[str, typer.Argument(metavar="ID", help="An id or 
     """Print the statement, assumptions, symbols and source of a bound."""
     registry = installed()
     print(workflow.describe(registry.find(identifier), registry))
+
+
+@bounds_app.command()
+def cite(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="Run directories that have been evaluated."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every installed bound, used or not.")] = False,
+) -> None:
+    """Print BibTeX of the works behind the bounds that have a value in stored evaluations, and of boundcheck."""
+    if bool(runs) == everything:
+        raise BoundcheckError(
+            "give the run directories whose bounds you quote, or --all for every installed bound."
+        )
+    registry = installed()
+    used = citing.used_in(runs, registry) if runs else citing.installed_ones(registry)
+    print(bibliography(used), end="")
+
+
+@bounds_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The id of the bound, such as author2024-subject.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to write; ./NAME if not given.")
+    ] = None,
+) -> None:
+    """Write an installable package with one bound, ready to be edited."""
+    folder = scaffold.write(name, output or Path(name), installed())
+    print(f"{folder}: edit {name.replace('-', '_')}.py, then `pip install -e {folder}` and `pytest {folder}`")
 
 
 @app.command()
@@ -205,7 +236,7 @@ def doctor() -> None:
         "devices: " + ", ".join(f"{d.platform} ({d.device_kind})" for d in jax.devices()),
         f"BOUNDCHECK_DATA: {os.environ.get('BOUNDCHECK_DATA') or 'not set; data sets are downloaded'}",
         *(f"data set {name}: {workflow.availability(name)}" for name in DATASETS),
-        f"bounds: {len(registry.bounds)} from {', '.join(sorted(set(registry.plugins.values()))) or 'no plugin'}",
+        f"bounds: {len(registry.bounds)}, measures: {len(registry.measures)} from {', '.join(sorted(set(registry.plugins.values()))) or 'no plugin'}",
         *(f"failed: {f.name} ({f.plugin}): {f.reason}" for f in registry.failures),
     ]
     print("\n".join(lines))
@@ -216,19 +247,14 @@ def _listing(b: Any, plugin: str) -> dict[str, Any]:
     return {
         "id": b.id,
         "aliases": list(b.aliases),
-        "kind": "bound",
+        "kind": b.kind,
         "family": b.family,
         "title": b.title,
         "guarantee": b.guarantee,
         "object": b.object,
-        "citation": _cited(b),
+        "citation": b.citation.printed,
         "plugin": plugin,
     }
-
-
-def _cited(b: Any) -> str:
-    c = b.theorem.citation
-    return f"{c.reference.key}, {c.theorem}" if c.theorem else c.reference.key
 
 
 def _print_verdicts(report: Report, ids: Sequence[str] | None = None) -> None:

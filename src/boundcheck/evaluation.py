@@ -19,8 +19,10 @@ from . import confidence, quantities, record
 from .bound import Bound
 from .instance import Filled, Instance
 from .interval import Interval
+from .measure import Measure
 from .quantities.quantity import UnavailableError
 from .quantities.study import Progress, Study, silent
+from .reading import Reading, read
 from .registry import Failure, Registry, installed
 from .run import Run
 from .theorem import Citation, Parts, Resolution
@@ -98,7 +100,7 @@ def observe(study: Study) -> Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All verdicts on one run, sorted by value; failed and inapplicable bounds last."""
+    """All verdicts on one run, sorted by value, failed and inapplicable bounds last; and what the measures read."""
 
     run: str
     record: Mapping[str, Any]
@@ -108,6 +110,7 @@ class Evaluation:
     delta: Fraction
     observed: Observed
     outcomes: tuple[Outcome, ...]
+    readings: tuple[Reading, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that `boundcheck evaluate --json` prints and `evaluation.json` holds."""
@@ -119,22 +122,24 @@ class Evaluation:
 
     @property
     def alarming(self) -> bool:
-        """Whether some bound was violated or failed."""
-        return any(o.verdict in (Verdict.VIOLATED, Verdict.FAILED) for o in self.outcomes)
+        """Whether some bound was violated or failed, or a measure failed."""
+        return any(o.verdict in (Verdict.VIOLATED, Verdict.FAILED) for o in self.outcomes) or any(
+            reading.failed for reading in self.readings
+        )
 
 
 def evaluate(
     run: Run,
     *,
-    bounds: Sequence[str | Bound] | None = None,
+    bounds: Sequence[str | Bound | Measure] | None = None,
     delta: float = 0.05,
     progress: Progress = silent,
     registry: Registry | None = None,
 ) -> Evaluation:
     """Set theorems against a run.
 
-    **Arguments.** `run`: from `load` or `Run.from_arrays`. `bounds`: ids, aliases or `Bound` objects; all that are
-    installed for None. `delta`: the failure probability of each verdict, in (0, 1).
+    **Arguments.** `run`: from `load` or `Run.from_arrays`. `bounds`: ids or aliases of bounds and measures, or such objects;
+    all that are installed for None. `delta`: the failure probability of each verdict, in (0, 1).
 
     Raises `UnknownNameError` for an unknown id, `BoundcheckError` for a delta outside (0, 1), `DataError` when the
     examples are needed and not at hand. What goes wrong inside a bound is an outcome, not an exception.
@@ -143,11 +148,14 @@ def evaluate(
     registry = installed() if registry is None else registry
     chosen, failures = _choose(registry, bounds)
     observed = observe(study)
-    outcomes = []
-    for index, bound in enumerate(chosen):
+    outcomes, readings = [], []
+    for index, entry in enumerate(chosen):
         progress("bounds", index, len(chosen))
-        plugin = registry.plugins.get(bound.id, "given as an object")
-        outcomes.append(evaluate_bound(bound, study, plugin))
+        plugin = registry.plugins.get(entry.id, "given as an object")
+        if isinstance(entry, Measure):
+            readings.append(read(entry, study, plugin))
+        else:
+            outcomes.append(evaluate_bound(entry, study, plugin))
     progress("bounds", len(chosen), len(chosen))
     outcomes += [_failed_plugin(failure) for failure in failures]
     return Evaluation(
@@ -159,23 +167,24 @@ def evaluate(
         delta=study.delta,
         observed=observed,
         outcomes=tuple(sorted(outcomes, key=_rank)),
+        readings=tuple(readings),
     )
 
 
 def _choose(
-    registry: Registry, bounds: Sequence[str | Bound] | None
-) -> tuple[tuple[Bound, ...], tuple[Failure, ...]]:
+    registry: Registry, bounds: Sequence[str | Bound | Measure] | None
+) -> tuple[tuple[Bound | Measure, ...], tuple[Failure, ...]]:
     if bounds is None:
         return registry.select(None), registry.failures
     failed = {failure.name: failure for failure in registry.failures}
-    chosen: dict[str, Bound] = {}
+    chosen: dict[str, Bound | Measure] = {}
     failures = []
     for item in bounds:
         if isinstance(item, str) and item in failed:
             failures.append(failed[item])
             continue
-        bound = registry.find(item) if isinstance(item, str) else item
-        chosen[bound.id] = bound
+        entry = registry.find(item) if isinstance(item, str) else item
+        chosen[entry.id] = entry
     return tuple(chosen.values()), tuple(failures)
 
 

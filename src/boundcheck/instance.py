@@ -65,6 +65,10 @@ class Instance:
             raise PluginError(
                 f"a sampled quantity of `{bound.id}` states no failure probability; one is needed."
             )
+        if any(q.evidence is Evidence.ESTIMATED for q in quantities.values()):
+            raise PluginError(
+                f"`{bound.id}` is filled by an estimate; a bound needs quantities that are exact, enclosed or sampled with a failure probability."
+            )
         self._expression = bound.theorem.closed_form
         # What moves when the margin does: itself, and what is measured at it.
         self._marginal = {s for s, q in quantities.items() if not isinstance(q.value, (Interval, tuple))}

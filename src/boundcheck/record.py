@@ -5,6 +5,7 @@ Numbers are doubles rounded outward. A number beyond a double is `null` in `lo` 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from .interval import Interval
 if TYPE_CHECKING:
     from .evaluation import Evaluation, Outcome
     from .instance import Filled
+    from .reading import Reading
     from .theorem import Citation, Parts
 
 SCHEMA = 1
@@ -49,12 +51,15 @@ def interval(x: Interval) -> dict[str, float | None]:
 
 
 def citation(c: Citation) -> dict[str, Any]:
-    """The work, the number in it, and the page with the derivation."""
+    """The work, the number in it, the page with the derivation, and what was done to the printed form."""
     return {
         "key": c.reference.key,
         "reference": str(c.reference),
         "theorem": c.theorem,
         "derivation": c.derivation,
+        "changes": c.changes,
+        "verified": c.verified,
+        "work": dataclasses.asdict(c.reference),
     }
 
 
@@ -133,6 +138,22 @@ def _bound(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "id": reading.id,
+        "title": reading.title,
+        "plugin": reading.plugin,
+        "value": None if reading.value is None else interval(reading.value),
+        "reasons": list(reading.reasons),
+        "symbols": {filled.symbol: _symbol(filled) for filled in reading.symbols},
+        "latex": reading.latex,
+        "differs": reading.differs,
+        "citation": citation(reading.citation),
+        "failed": reading.failed,
+        "traceback": reading.traceback,
+    }
+
+
 def evaluation(e: Evaluation) -> dict[str, Any]:
     """The whole evaluation as one JSON object."""
     o = e.observed
@@ -155,6 +176,7 @@ def evaluation(e: Evaluation) -> dict[str, Any]:
             },
         },
         "bounds": [_bound(outcome) for outcome in e.outcomes],
+        "measures": [_reading(reading) for reading in e.readings],
         "confidence": [{"spent_on": entry.spent_on, "delta": entry.delta} for entry in ledger(e)],
         "training": dict(e.record),
     }

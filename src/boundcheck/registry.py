@@ -1,6 +1,6 @@
-"""The bounds that are installed, found through the entry-point group `boundcheck.bounds`.
+"""The bounds and measures that are installed, found through the entry-point group `boundcheck.bounds`.
 
-An entry point names a `Bound`. One that does not load, or clashes with another, becomes a `Failure`: it is reported
+An entry point names a `Bound` or a `Measure`. One that does not load, or clashes with another, becomes a `Failure`: it is reported
 as such and takes nothing else down with it.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from .bound import Bound
 from .errors import PluginError, UnknownNameError
+from .measure import Measure
 
 GROUP = "boundcheck.bounds"
 
@@ -30,43 +31,49 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Bounds by id, in alphabetical order, with the plugin each came from; and the plugins that failed."""
+    """Bounds and measures by id, in alphabetical order, with the plugin each came from; and the plugins that failed."""
 
     bounds: dict[str, Bound]
     plugins: dict[str, str]
     failures: tuple[Failure, ...] = ()
+    measures: dict[str, Measure] = field(default_factory=dict)
 
-    def find(self, name: str) -> Bound:
-        """The bound with this id or alias. Raises `UnknownNameError` with the nearest name."""
-        if name in self.bounds:
-            return self.bounds[name]
-        for bound in self.bounds.values():
-            if name in bound.aliases:
-                return bound
-        raise UnknownNameError("bound", name, [n for b in self.bounds.values() for n in (b.id, *b.aliases)])
+    @property
+    def entries(self) -> tuple[Bound | Measure, ...]:
+        """All of them, bounds first."""
+        return (*self.bounds.values(), *self.measures.values())
 
-    def select(self, names: Iterable[str] | None) -> tuple[Bound, ...]:
-        """The bounds of these names, each once; all of them for None."""
+    def find(self, name: str) -> Bound | Measure:
+        """The bound or measure with this id or alias. Raises `UnknownNameError` with the nearest name."""
+        for entry in self.entries:
+            if name == entry.id or name in entry.aliases:
+                return entry
+        raise UnknownNameError("bound", name, [n for e in self.entries for n in (e.id, *e.aliases)])
+
+    def select(self, names: Iterable[str] | None) -> tuple[Bound | Measure, ...]:
+        """Those of these names, each once; all of them for None."""
         if names is None:
-            return tuple(self.bounds.values())
-        return tuple({bound.id: bound for bound in map(self.find, names)}.values())
+            return self.entries
+        return tuple({entry.id: entry for entry in map(self.find, names)}.values())
 
 
 def build(points: Iterable[EntryPoint]) -> Registry:
     """A registry of the given entry points."""
     bounds: dict[str, Bound] = {}
+    measures: dict[str, Measure] = {}
     plugins: dict[str, str] = {}
     taken: dict[str, str] = {}
     failures: list[Failure] = []
     for point in sorted(points, key=lambda p: (p.name, p.value)):
         plugin = _plugin(point)
         try:
-            bound = point.load()
-            if not isinstance(bound, Bound):
+            entry = point.load()
+            if not isinstance(entry, Bound | Measure):
                 raise PluginError(
-                    f"entry point `{point.name}` of {plugin} is a {type(bound).__name__}; a `boundcheck.Bound` is needed."
+                    f"entry point `{point.name}` of {plugin} is a {type(entry).__name__}; a `boundcheck.Bound` or a "
+                    "`boundcheck.Measure` is needed."
                 )
-            for name in (bound.id, *bound.aliases):
+            for name in (entry.id, *entry.aliases):
                 if name in taken:
                     raise PluginError(
                         f"the id `{name}` of {plugin} is already taken by {taken[name]}; rename one of the two."
@@ -83,11 +90,14 @@ def build(points: Iterable[EntryPoint]) -> Registry:
                 )
             )
             continue
-        for name in (bound.id, *bound.aliases):
+        for name in (entry.id, *entry.aliases):
             taken[name] = plugin
-        bounds[bound.id] = bound
-        plugins[bound.id] = plugin
-    return Registry(dict(sorted(bounds.items())), plugins, tuple(failures))
+        if isinstance(entry, Bound):
+            bounds[entry.id] = entry
+        else:
+            measures[entry.id] = entry
+        plugins[entry.id] = plugin
+    return Registry(dict(sorted(bounds.items())), plugins, tuple(failures), dict(sorted(measures.items())))
 
 
 def _plugin(point: EntryPoint) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,12 +21,13 @@ from .data import Definition, load_dataset
 from .errors import DataError, RunError
 from .evaluation import Evaluation, evaluate
 from .experiment import RunSpec
+from .measure import Measure
 from .quantities.study import Progress as Told
 from .registry import Registry
 from .report import markdown
 from .report.report import Judged, Report, read
 from .run import Run
-from .theorem import Theorem
+from .theorem import Citation, Theorem
 from .training import EpochRecord, fit
 
 
@@ -135,10 +136,34 @@ def _latex(theorem: Theorem) -> str:
         return f"none ({type(error).__name__}: {error})"
 
 
-def describe(bound: Bound, registry: Registry) -> str:
-    """Statement, assumptions, symbols and source of a bound, as plain text."""
-    theorem, citation = bound.theorem, bound.theorem.citation
-    number = f" {citation.theorem}." if citation.theorem else ""
+def describe(entry: Bound | Measure, registry: Registry) -> str:
+    """What a bound or a measure is and where it comes from, as plain text."""
+    return _measure(entry, registry) if isinstance(entry, Measure) else _bound(entry, registry)
+
+
+def _measure(measure: Measure, registry: Registry) -> str:
+    lines = [
+        f"{measure.id}: {measure.title}",
+        f"a measure: ranked across runs, never judged; plugin {registry.plugins.get(measure.id, '-')}",
+        *([f"also known as {', '.join(measure.aliases)}"] if measure.aliases else []),
+        "",
+        f"value = {sympy.sstr(measure.value)}",
+        "symbols:",
+        *(
+            f"    {symbol}: {m.title}"
+            for symbol, m in sorted(measure.symbols.items(), key=lambda item: str(item[0]))
+        ),
+        "",
+        f"source: {measure.citation.reference}",
+        *([f"differs from public codes: {measure.differs}"] if measure.differs else []),
+        f"check value: {measure.example.value} at "
+        + ", ".join(f"{symbol} = {value}" for symbol, value in measure.example.values.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _bound(bound: Bound, registry: Registry) -> str:
+    theorem = bound.theorem
     lines = [
         f"{bound.id}: {bound.title}",
         f"family {bound.family}; guarantee {bound.guarantee}; object {bound.object}; plugin {registry.plugins.get(bound.id, '-')}",
@@ -160,13 +185,26 @@ def describe(bound: Bound, registry: Registry) -> str:
             else []
         ),
         "",
-        f"source: {citation.reference}{number}",
-        *([f"derivation of the form used here: {citation.derivation}"] if citation.derivation else []),
+        *_sources(theorem.citation, registry.plugins.get(bound.id, "-")),
         f"check value: {bound.example.value} at "
         + ", ".join(f"{symbol} = {value}" for symbol, value in bound.example.values.items()),
         f"LaTeX: {_latex(theorem)}",
     ]
     return "\n".join(lines)
+
+
+def _sources(citation: Citation, plugin: str) -> Iterator[str]:
+    """Where a statement is from, who made it what it is, and why its constants are to be believed."""
+    yield f"source: {citation.reference}{f' {citation.theorem}.' if citation.theorem else ''}"
+    author = "this project" if plugin.startswith("boundcheck ") else f"the author of {plugin}"
+    if citation.changes:
+        yield f"statement: {author}, after {citation.printed}: {citation.changes}"
+    else:
+        yield f"statement: {citation.printed}"
+    yield f"constants: {citation.verified or 'it is not stated how they were confirmed'}"
+    if citation.derivation:
+        page = Path(__file__).parents[2] / citation.derivation
+        yield f"derivation: {page if page.is_file() else citation.derivation}"
 
 
 def dataset_entry(definition: Definition) -> dict[str, Any]:

@@ -205,6 +205,15 @@ class Affine:
             return self._once("kernel_norm_sum", self.operator.kernel_norm_sum)
         return self.row_norm_sum()
 
+    def weight_norm(self) -> Interval:
+        """The Frobenius norm of the matrix or the kernel itself: a shared weight counts once."""
+        if isinstance(self.operator, Convolution):
+            kernel, radius = self.operator.kernel, self.operator.radius
+            flat = kernel.reshape(-1, kernel.shape[-1])
+            flat_radius = None if radius is None else radius.reshape(flat.shape)
+            return self._once("weight", lambda: enclose(frobenius, flat, flat_radius))
+        return self.frobenius_norm()
+
     def inf_norm(self) -> Interval:
         r"""$\|A\|_{1,\infty} = \max_i \sum_j |A_{ij}|$: the operator norm from l-inf to l-inf."""
         return self._once("inf", self.operator.inf_norm)

@@ -49,6 +49,10 @@ from .norms import path_norm as path_norm
 from .norms import path_norm_l2 as path_norm_l2
 from .norms import rms_input_norm as rms_input_norm
 from .norms import spectral_norms as spectral_norms
+from .perturbation import flatness as flatness
+from .perturbation import relative_flatness as relative_flatness
+from .perturbation import relative_sharpness_radius as relative_sharpness_radius
+from .perturbation import sharpness_radius as sharpness_radius
 from .quantity import Evidence as Evidence
 from .quantity import Measurement as Measurement
 from .quantity import Quantity as Quantity
@@ -62,3 +66,11 @@ from .stages import pool_types as pool_types
 from .stages import stage_factors as stage_factors
 from .stages import stages as stages
 from .study import Study as Study
+from .weights import layer_frobenius_distances as layer_frobenius_distances
+from .weights import layer_frobenius_norms as layer_frobenius_norms
+from .weights import layer_spectral_distances as layer_spectral_distances
+from .weights import layer_spectral_norms as layer_spectral_norms
+from .weights import learned_layers as learned_layers
+from .weights import margin_percentile as margin_percentile
+from .weights import parameter_distance as parameter_distance
+from .weights import parameter_norm as parameter_norm

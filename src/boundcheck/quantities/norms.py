@@ -60,7 +60,7 @@ def _from_initial(study: Study, norm: Callable[[Layer, Layer], Interval]) -> Qua
     )
 
 
-def _sum_of_squares(batch: np.ndarray) -> Interval:
+def sum_of_squares(batch: np.ndarray) -> Interval:
     """The sum of squares of float64 numbers of any magnitude.
 
     Scaled by a power of two, exactly, so that squares neither overflow nor vanish; a sum of nonnegative products, in
@@ -83,7 +83,7 @@ def rms_input_norm(study: Study) -> Quantity:
     def measure() -> Interval:
         total, terms = Interval(0), 0
         for batch in study.each_input():
-            total += _sum_of_squares(batch)
+            total += sum_of_squares(batch)
             terms += len(batch)
         return (total / terms).sqrt()
 

@@ -27,6 +27,8 @@ class Evidence(StrEnum):
     """Computed, with all rounding inside the interval."""
     SAMPLED = "sampled"
     """Holds except with the stated failure probability over draws of our own."""
+    ESTIMATED = "estimated"
+    """A search or a mean over draws, to rank by; nothing is certified with it."""
 
 
 @runtime_checkable

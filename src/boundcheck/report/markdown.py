@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import storage
 from ..record import UNCERTIFIED
-from . import plots, text
+from . import measures, plots, text
 from .report import Judged, Report
 from .text import anchor, code, escape
 
@@ -19,6 +19,8 @@ def write(report: Report, directory: Path, *, title: str, question: str = "", co
     """Write `report.md` (as README.md would render: relative links) and `figures/`; returns the markdown's path."""
     plots.save(plots.ladder(report, report.leaders), directory / "figures" / "summary")
     plots.save(plots.ladder(report), directory / "figures" / "ladder")
+    if report.measures and len(report.runs) > 1:
+        plots.save(plots.measures(report), directory / "figures" / "measures")
     if any(run.history for run in report.runs):
         plots.save(plots.trainings(report), directory / "figures" / "training")
     path = directory / "report.md"
@@ -43,6 +45,7 @@ def render(report: Report, *, title: str, question: str = "", command: str = "")
         *_training(report),
         "## The bounds, one by one",
         *(_card(report, identifier) for identifier in report.bounds),
+        *measures.section(report),
         "## Confidence",
         *_confidence(report),
         *_plugins(report),
@@ -389,7 +392,7 @@ def _plugins(report: Report) -> Iterator[str]:
 def _references(report: Report) -> str:
     works = {}
     for run in report.runs:
-        for b in run.evaluation["bounds"]:
+        for b in (*run.evaluation["bounds"], *run.evaluation.get("measures", ())):
             if b["citation"] is not None:
                 works[b["citation"]["key"]] = b["citation"]["reference"]
     return "\n".join(f"- **{escape(key)}** {escape(work)}" for key, work in sorted(works.items()))

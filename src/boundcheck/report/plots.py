@@ -32,6 +32,7 @@ COLOURS: Final[Mapping[str, str]] = {
     "margin": "#D55E00",
 }
 OTHER: Final = "#56B4E9"
+MARKS: Final = "osD^vP"
 OBSERVED: Final = "#B00020"
 STYLE: Final[Any] = {
     "font.size": 9,
@@ -142,6 +143,70 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float) -> None:
     )
 
 
+def measures(report: Report) -> Figure:
+    """Each measure on each run, as a multiple of its value on the first run, on a logarithmic axis."""
+    ids = report.measures
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 1.1 + 0.26 * len(ids)), layout="constrained")
+        ax = figure.subplots()
+        ax.plot([0, 0], [-0.8, len(ids) - 0.4], color="0.55", lw=0.8, zorder=1)
+        for row, identifier in enumerate(reversed(ids)):
+            ax.axhline(row, color="0.92", lw=0.8, zorder=0)
+            base = _log10(report.runs[0], identifier)
+            for index, run in enumerate(report.runs):
+                at = _log10(run, identifier)
+                if base is not None and at is not None:
+                    ax.plot(
+                        [at - base],
+                        [row],
+                        MARKS[index % len(MARKS)],
+                        color=_run_colour(index),
+                        ms=6,
+                        zorder=3,
+                    )
+        low, high = ax.get_xlim()
+        ticks = _ticks(low, high)
+        ax.set_xticks(ticks, [text.power(t) if t else "1" for t in ticks])
+        ax.set_yticks(range(len(ids)), [*reversed(ids)], fontsize=8)
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(-0.8, len(ids) + 0.1 + 0.7 * len(report.runs))
+        ax.set_xlabel(f"multiple of the value on {report.runs[0].name} (logarithmic)", parse_math=False)
+        for index, run in enumerate(report.runs):
+            y = len(ids) - 0.5 + 0.7 * (len(report.runs) - index)
+            ax.plot(
+                [0.012],
+                [y],
+                MARKS[index % len(MARKS)],
+                color=_run_colour(index),
+                ms=6,
+                transform=ax.get_yaxis_transform(),
+            )
+            label = f"{run.name}: gap {100 * float(run.gap.midpoint()):.1f} per cent"
+            ax.text(
+                0.03,
+                y,
+                label,
+                color=_run_colour(index),
+                fontsize=8,
+                va="center",
+                parse_math=False,
+                transform=ax.get_yaxis_transform(),
+            )
+    return figure
+
+
+def _run_colour(index: int) -> str:
+    return ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")[index % 6]
+
+
+def _log10(run: Judged, identifier: str) -> float | None:
+    m = run.measure(identifier)
+    value = None if m is None else m["value"]
+    if value is None or value["log10_lo"] is None or value["log10_hi"] is None:
+        return None
+    return (value["log10_lo"] + value["log10_hi"]) / 2
+
+
 def trainings(report: Report) -> Figure:
     """Training error by epoch, one line a run, labelled at its end."""
     runs = [run for run in report.runs if run.history]
@@ -151,7 +216,7 @@ def trainings(report: Report) -> Figure:
         for index, run in enumerate(runs):
             epochs = [row["epoch"] for row in run.history]
             errors = [row["train_error"] for row in run.history]
-            c = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")[index % 6]
+            c = _run_colour(index)
             ax.plot(
                 epochs,
                 errors,

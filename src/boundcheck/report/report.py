@@ -10,6 +10,7 @@ from typing import Any
 from .. import record, storage
 from ..archive import read_history
 from ..errors import RunError
+from ..interval import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,18 @@ class Judged:
             return "random labels"
         corruption = spec.get("corruption", 0)
         return f"labels corrupted with probability {corruption:g}" if corruption else "true labels"
+
+    def measure(self, identifier: str) -> Mapping[str, Any] | None:
+        """What one measure read; None too where it read nothing."""
+        readings = self.evaluation.get("measures", ())
+        return next((m for m in readings if m["id"] == identifier), None)
+
+    @property
+    def gap(self) -> Interval:
+        """The test error's confidence interval less the training error."""
+        o = self.evaluation["observed"]
+        low, high = o["test_error_interval"]
+        return Interval(low, high) - Interval(o["train_error"])
 
     def bound(self, identifier: str) -> Mapping[str, Any] | None:
         """The stored outcome of one bound."""
@@ -75,6 +88,11 @@ class Report:
                 ranks.append((0, height, -below if below is not None else 1e9))
         with_value = [r for r in ranks if r[0] == 0]
         return (*(max(with_value) if with_value else ranks[0]), identifier)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The ids of the measures, in alphabetical order."""
+        return tuple(sorted({m["id"] for run in self.runs for m in run.evaluation.get("measures", ())}))
 
     def outcomes(self, identifier: str) -> Iterator[tuple[Judged, Mapping[str, Any]]]:
         """The runs that this bound was tried on, with what it said."""
