@@ -87,6 +87,16 @@ DZIUGAITE_2020 = Reference(
     kind="inproceedings",
 )
 
+GALANTI_2023 = Reference(
+    key="galanti2023",
+    authors="T. Galanti, M. Xu, L. Galanti and T. Poggio",
+    year=2023,
+    title="Norm-based generalization bounds for sparse neural networks",
+    venue="NeurIPS 36",
+    identifier="arXiv:2301.12033",
+    kind="inproceedings",
+)
+
 GOLOWICH_2018 = Reference(
     key="golowich2018",
     authors="N. Golowich, A. Rakhlin and O. Shamir",
@@ -184,4 +194,13 @@ VAPNIK_1998 = Reference(
     title="Statistical Learning Theory",
     venue="Wiley",
     kind="book",
+)
+
+ZHANG_2017 = Reference(
+    key="zhang2017",
+    authors="C. Zhang, S. Bengio, M. Hardt, B. Recht and O. Vinyals",
+    year=2017,
+    title="Understanding deep learning requires rethinking generalization",
+    venue="ICLR 2017",
+    identifier="arXiv:1611.03530",
 )

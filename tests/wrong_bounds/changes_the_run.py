@@ -10,7 +10,7 @@ from boundcheck import quantities as q
 CAUGHT_BY = "the_run_is_left_alone"
 
 
-@q.measurement("Frobenius norm of each weight matrix")
+@q.measurement("Frobenius norm of each weight matrix", norm="frobenius")
 def balanced_norms(study):
     measured = study.measure(q.frobenius_norms)
     for weights in study.run.params.values():

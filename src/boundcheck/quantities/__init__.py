@@ -28,6 +28,12 @@ from .inputs import largest_coordinate as largest_coordinate
 from .inputs import patches as patches
 from .inputs import rms_coordinate as rms_coordinate
 from .inputs import rms_patch as rms_patch
+from .inputs import rms_pixel as rms_pixel
+from .kernels import kernel_path_norm as kernel_path_norm
+from .kernels import kernel_taps as kernel_taps
+from .kernels import largest_kernel as largest_kernel
+from .memorization import memorization_complexity as memorization_complexity
+from .memorization import memorized_points as memorized_points
 from .norms import bias_flags as bias_flags
 from .norms import bias_masses as bias_masses
 from .norms import bias_masses_from_initial as bias_masses_from_initial

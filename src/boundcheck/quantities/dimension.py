@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..interval import Interval
 from .capacity import Round, rounds_of, shattered_points
+from .memorization import memorized_points
 from .quantity import Evidence, Quantity, measurement
 from .study import Study
 
@@ -52,11 +53,12 @@ def graph_dimension(study: Study) -> Quantity:
 
 @measurement("Natarajan dimension of the classifier", whole=True)
 def natarajan_dimension(study: Study) -> Quantity:
-    """d_N, at most the graph dimension, and 0 at least."""
-    graph = study.measure(graph_dimension).value
+    """d_N, between the number of inputs that receive every labelling and the graph dimension."""
+    graph, points = (study.measure(m).value for m in (graph_dimension, memorized_points))
     assert isinstance(graph, Interval)
+    assert isinstance(points, Interval)
     return Quantity(
-        value=Interval.hull(0, Interval(graph.hi)),
+        value=Interval.hull(points, Interval(graph.hi)),
         evidence=Evidence.ENCLOSED,
-        method="at most the graph dimension",
+        method="inputs that receive every labelling below, the graph dimension above",
     )

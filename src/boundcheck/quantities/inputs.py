@@ -106,6 +106,18 @@ def rms_patch(study: Study) -> Quantity:
     return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
+@measurement("largest root mean square norm of a pixel")
+def rms_pixel(study: Study) -> Quantity:
+    """max_p ((1/n) sum_i |x_ip|^2)^(1/2), p a position of the first convolution's input, all channels; the whole input of a dense layer."""
+    c, first = coordinates(study), study.chain().layers[0].pieces[0]
+    channels = first.operator.in_shape[-1]
+    ends = [squares if first.arrange is None else squares[first.arrange] for squares in (c.lower, c.upper)]
+    low, high = (float(squares.reshape(-1, channels).sum(axis=1).max(initial=0)) for squares in ends)
+    slack = gam(channels + 8)
+    value = _root(low * (1 - 2 * slack), high * (1 + 2 * slack))
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=ROUNDED)
+
+
 @measurement("number of patches that the first layers read", whole=True)
 def patches(study: Study) -> Quantity:
     """P_1: 1 a dense layer, positions times groups a convolution, and every coordinate in none of them that is used at all."""

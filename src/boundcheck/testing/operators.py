@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import quantities
 from ..bound import Bound
 from ..interval import Interval
 from ..quantities.quantity import Measurement, UnavailableError
@@ -21,8 +22,17 @@ LOOSENESS = 4
 
 
 def norms_are_those_of_the_operator(bound: Bound) -> Finding:
-    """Each quantity that claims to be a norm of the layers contains that norm of their unrolled matrices."""
+    """Each quantity that claims to be a norm of the layers contains that norm of their unrolled matrices.
+
+    A plugin's own norms must say which norm they are; those of `boundcheck.quantities` that say nothing are tested there.
+    """
     claimed = [m for m in bound.symbols.values() if m.norm is not None]
+    for measurement in bound.symbols.values():
+        if measurement.norm is None and _is_a_norm_of_its_own(measurement):
+            return failed(
+                f"the {measurement.title} is a quantity of the plugin's own, one number a layer, and does not say which "
+                "norm it is; declare `norm=`, so that it can be compared, or name this check in `expected`."
+            )
     if not claimed:
         return skipped("none of its quantities claims to be a norm of each layer (`norm=` of a measurement).")
     for measurement in claimed:
@@ -31,6 +41,15 @@ def norms_are_those_of_the_operator(bound: Bound) -> Finding:
             if wrong:
                 return failed(wrong)
     return PASSED
+
+
+def _is_a_norm_of_its_own(measurement: Measurement) -> bool:
+    if measurement in vars(quantities).values() or "norm" not in measurement.title.lower():
+        return False
+    try:
+        return isinstance(study_of("dense").measure(measurement).value, tuple)
+    except UnavailableError:
+        return False
 
 
 def _wrong_norm(measurement: Measurement, name: str) -> str:
