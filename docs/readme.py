@@ -11,11 +11,12 @@ import io
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
+from boundcheck.bound import Family
 from boundcheck.cli import main
 from boundcheck.registry import installed
 from boundcheck.report.markdown import table
-from boundcheck.report.text import escape
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -39,20 +40,17 @@ def python_output(text: str, name: str = "python") -> str:
 
 
 def bounds_output() -> str:
-    """The table of bounds."""
-    rows = []
-    for b in installed().bounds.values():
-        c = b.theorem.citation
-        number = f", {c.theorem}" if c.theorem else ""
-        rows.append(
-            (
-                f"`{b.id}`",
-                escape(b.title),
-                f"{escape(c.reference.key)}{number}",
-                f"[derivation]({c.derivation})",
-            )
-        )
-    return table(("id", "bound", "source", "proof"), rows)
+    """The table of bounds by family, each linked to its proof, and the measures."""
+    registry = installed()
+    families: dict[str, list[str]] = {}
+    for b in registry.bounds.values():
+        mark = "" if b.guarantee == "HP" else "*"
+        families.setdefault(b.family, []).append(f"[`{b.id}`]({b.citation.derivation}){mark}")
+    order = [family for family in get_args(Family) if family in families]
+    rows = [(family, str(len(families[family])), ", ".join(families[family])) for family in order]
+    measures = ", ".join(f"`{m.id}`" for m in registry.measures.values())
+    rows.append(("[measures](docs/measures.md)", str(len(registry.measures)), measures))
+    return table(("family", "", "each linked to its proof; with a star: as published, for comparison"), rows, "lrl")
 
 
 def block(text: str) -> str:

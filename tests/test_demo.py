@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from boundcheck.cli import main
+from boundcheck.report.report import read
 from boundcheck.report.text import value
+from boundcheck.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]
+VERDICTS = {verdict.value for verdict in Verdict}
 
 
 def _load(path):
@@ -49,26 +52,32 @@ def test_both_networks_reach_training_error_zero(demo):
 
 def test_on_random_labels_every_training_set_bound_says_nothing(demo):
     verdicts = {
-        b["id"]: b["verdict"] for b in stored(demo, "digits_random")["bounds"] if b["family"] != "test-set"
+        b["id"]: b["verdict"]
+        for b in stored(demo, "digits_random")["bounds"]
+        if b["family"] != "test-set" and b["guarantee"] == "HP"
     }
-    assert len(verdicts) >= 11
-    assert set(verdicts.values()) <= {"vacuous", "uninformative"}
+    assert len(verdicts) >= 25
+    # Without biases nothing is known of what the network memorizes on these very images.
+    undecided = {"haussler1995-natarajan", "zhang2017-memorization"}
+    assert {i for i, v in verdicts.items() if v == "inconclusive"} <= undecided
+    assert set(verdicts.values()) <= {"vacuous", "uninformative", "inconclusive"}
 
 
 def test_the_report_has_its_figures(demo):
     report = (demo / "report" / "report.md").read_text()
     assert "digits\\_random: vacuous" in report
-    for name in ("ladder.png", "ladder.svg", "training.png"):
+    for name in ("summary.png", "ladder.png", "ladder.svg", "measures.png", "training.png"):
         assert (demo / "report" / "figures" / name).stat().st_size > 10_000
 
 
 def test_the_readme_shows_what_the_demo_prints(demo):
     """Verdicts and bounds by name; the numbers of a training may differ in their last digits between machines."""
     shown = [line.split() for line in readme.section(TEXT, "demo").splitlines()]
+    leaders = read([demo / "runs" / name for name in ("digits_true", "digits_random")]).leaders
     for name, column in (("digits_true", 0), ("digits_random", 1)):
-        for b in stored(demo, name)["bounds"]:
+        for b in (b for b in stored(demo, name)["bounds"] if b["id"] in leaders):
             (line,) = [words for words in shown if words and words[0] == b["id"]]
-            verdicts = [w for w in line if w in ("vacuous", "uninformative", "non-vacuous", "not-applicable")]
+            verdicts = [w for w in line if w in VERDICTS]
             assert verdicts[column] == b["verdict"], b["id"]
             if b["family"] in ("counting", "vc"):
                 assert value(b["value"]) in " ".join(line)
