@@ -50,7 +50,8 @@ class Filled:
 
     @property
     def hull(self) -> Interval:
-        return Interval.hull(*self.parts)
+        """The smallest interval that holds them all; everything where there is no entry to hold."""
+        return Interval.hull(*self.parts) if self.parts else Interval(-math.inf, math.inf)
 
 
 class Instance:

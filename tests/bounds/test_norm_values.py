@@ -1,6 +1,7 @@
 """Check values of the bounds on products of norms and on path norms, and the orders between them that are theorems."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -58,6 +59,8 @@ CASES = [
         "0.1994308769",
     ),
 ]
+# One constant for both: their functionals differ.
+CASES += [("galanti2023-convolutional", *case[1:]) for case in CASES if case[0].endswith("hybrid")]
 FROBENIUS = [
     (
         {**FIRST, "k": 10, "L": 3, "x": "2000/sqrt(50000)", "F": (1, 1, 1), "w": 100},
@@ -86,11 +89,33 @@ def test_check_value(identifier, numbers, c_printed, printed):
     ("numbers", "printed"),
     [
         (
-            {"n": 50_000, "gamma": 10, "R": "1/100", "k": 10, "r": 100, "x": 1, "d": 784, "D": 3, "P": 0, "K": 1},
+            {
+                "n": 50_000,
+                "gamma": 10,
+                "R": "1/100",
+                "k": 10,
+                "r": 100,
+                "x": 1,
+                "d": 784,
+                "D": 3,
+                "P": 0,
+                "K": 1,
+            },
             "0.9347777840",
         ),
         (
-            {"n": 10_000, "gamma": 10, "R": "1/20", "k": 10, "r": 3, "x": 1, "d": 3072, "D": 8, "P": 1, "K": 9},
+            {
+                "n": 10_000,
+                "gamma": 10,
+                "R": "1/20",
+                "k": 10,
+                "r": 3,
+                "x": 1,
+                "d": 3072,
+                "D": 8,
+                "P": 1,
+                "K": 9,
+            },
             "0.1595917176",
         ),
     ],
@@ -99,13 +124,34 @@ def test_published_path_norm_bound(numbers, printed):
     assert agrees(at("gonon2024-path-norm-published", **numbers), printed)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "printed"),
+    [
+        (
+            {"n": 50_000, "delta": "1/20", "k": 10, "x": "100/sqrt(50000)"}
+            | {"F": (10, 1, 1, 1), "K": (9, 9, 9, 1), "M": 9, "L": 4},
+            "10.55491606",
+        ),
+        (
+            {"n": 10_000, "delta": "1/100", "k": 2, "x": "20/sqrt(10000)"}
+            | {"F": (1, "1/4", 2), "K": (4, 4, 1), "M": 4, "L": 3},
+            "0.2169612232",
+        ),
+    ],
+)
+def test_published_kernel_norm_bound(numbers, printed):
+    """The gap alone, at margin 1 and no empirical error; then both move the value as they should."""
+    assert agrees(at("galanti2023-convolutional-published", gamma=1, R=0, **numbers), printed)
+    norms = (2 * Fraction(numbers["F"][0]), *numbers["F"][1:])
+    moved = at("galanti2023-convolutional-published", gamma=2, R="1/4", **{**numbers, "F": norms})
+    assert agrees(moved - Fraction(1, 4), printed)
+
+
 @pytest.mark.parametrize("depth", [2, 3, 5])
 def test_hybrid_constant_is_that_of_golowich_on_a_chain_without_biases(depth):
     """With one patch, no biases and a factor 2 a stage the two theorems have the same constant."""
     shared = {"n": 4000, "delta": "1/20", "gamma": 2, "R": "1/10", "k": 7, "x": "3/2"}
-    hybrid = at(
-        "gonon2024-path-norm-hybrid", **shared, r=8, P=1, B=0, A=(2,) * (depth - 1), S=depth - 1
-    )
+    hybrid = at("gonon2024-path-norm-hybrid", **shared, r=8, P=1, B=0, A=(2,) * (depth - 1), S=depth - 1)
     chain = at("golowich2018-frobenius", **shared, w=8, F=(1,) * depth, L=depth)
     assert float(hybrid.lo) == pytest.approx(float(chain.hi), rel=1e-14)
     assert not hybrid < chain
@@ -115,10 +161,7 @@ def test_hybrid_constant_is_that_of_golowich_on_a_chain_without_biases(depth):
 def random_run(widths, seed, scale=1.0):
     """A chain without biases on random examples."""
     rng = np.random.default_rng(seed)
-    params = [
-        (scale * rng.normal(size=(b, a)) / np.sqrt(a)).astype(np.float32)
-        for a, b in zip(widths, widths[1:], strict=False)
-    ]
+    params = [(scale * rng.normal(size=(b, a)) / np.sqrt(a)).astype(np.float32) for a, b in pairwise(widths)]
 
     def f(params, x):
         import jax.numpy as jnp
@@ -129,7 +172,9 @@ def random_run(widths, seed, scale=1.0):
 
     x = rng.normal(size=(60, widths[0])).astype(np.float32)
     y = rng.integers(0, widths[-1], 60)
-    return Run.from_arrays(f, params, train=(x[:40], y[:40]), test=(x[40:], y[40:]), assume=("iid", "fixed-in-advance"))
+    return Run.from_arrays(
+        f, params, train=(x[:40], y[:40]), test=(x[40:], y[40:]), assume=("iid", "fixed-in-advance")
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -144,8 +189,13 @@ def test_on_a_chain_the_hybrid_path_norm_is_never_worse_than_the_products(seed):
             "golowich2018-l1",
             "gonon2024-path-norm",
             "golowich2018-l1-published",
+            "galanti2023-convolutional",
         )
     }
+    # On dense layers the kernel norms are the Frobenius norms.
+    assert float(values["galanti2023-convolutional"].lo) == pytest.approx(
+        float(values["golowich2018-frobenius"].hi), rel=1e-9
+    )
     assert values["gonon2024-path-norm-hybrid"].lo <= values["golowich2018-frobenius"].hi
     assert values["gonon2024-path-norm"].lo <= values["golowich2018-l1"].hi
     assert values["golowich2018-l1"].lo <= values["golowich2018-l1-published"].hi

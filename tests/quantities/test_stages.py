@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from independent import normal
 from jax import lax
 
-from boundcheck import Interval
+from boundcheck import Interval, Run, evaluate
 from boundcheck.network import trace
 from boundcheck.network.recentring import geometric_median, mean, median, recentred, recentred_network
 from boundcheck.quantities.inputs import Patches, measure_coordinates
@@ -86,8 +86,24 @@ def test_leaky_relu_costs_no_more_than_relu():
     assert stage_factors_of(network_of(f, (5, 4), (2, 5), at=(4,))) == (2,)
 
 
-def test_a_linear_network_has_no_stage():
+def test_a_linear_network_has_no_stage_and_a_value():
     assert stage_factors_of(network_of(lambda p, x: p[0] @ x, (2, 4), at=(4,))) == ()
+    x = normal(30, 4, seed=3)
+    run = Run.from_arrays(
+        lambda p, x: p @ x,
+        normal(2, 4, seed=0),
+        train=(x[:20], np.arange(20) % 2),
+        test=(x[20:], np.arange(10) % 2),
+        assume=("iid", "fixed-in-advance"),
+    )
+    ids = ["gonon2024-path-norm", "gonon2024-path-norm-hybrid", "galanti2023-convolutional"]
+    evaluation = evaluate(run, bounds=ids)
+    assert all(o.value is not None and o.value.is_finite for o in evaluation.outcomes)
+    # One layer: both start and end there.
+    values = {o.id: o.value for o in evaluation.outcomes}
+    assert values[ids[1]].intersects(values[ids[2]])
+    shown = evaluation.to_json()["bounds"]
+    assert all(bound["symbols"]["A"]["hi"] == 1 for bound in shown)
 
 
 # Patches ------------------------------------------------------------------------------------------------------------
@@ -225,7 +241,8 @@ def test_constant_against_the_exact_complexity_of_two_layers(biases):
             shares = np.linspace(0, 1, 21)
             lines = x @ np.stack([np.cos(angles), np.sin(angles)])
             units = np.concatenate(
-                [np.maximum((1 - s) * lines + sign * s, 0) for s in shares for sign in (1, -1)] + [np.ones((n, 1))],
+                [np.maximum((1 - s) * lines + sign * s, 0) for s in shares for sign in (1, -1)]
+                + [np.ones((n, 1))],
                 axis=1,
             )
         total = 0.0

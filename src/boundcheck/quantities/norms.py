@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..interval import Interval
-from ..network import Affine, Chain, Layer
-from ..network.recentring import Centre, geometric_median, mean, median, recentred
+from ..network import Affine, Chain, Layer, PathNorms
+from ..network.path import first_layers
+from ..network.recentring import Centre, geometric_median, mean, median, recentred, recentred_network
 from ..network.rounding import gam
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
@@ -245,9 +246,15 @@ def centred_path_norm(study: Study) -> Quantity:
 
 @measurement("hybrid path norm, recentred")
 def hybrid_path_norm(study: Study) -> Quantity:
-    """l2 norms of the weights of the units that read the input, then absolute weights along paths."""
-    value = study.path_norms(centred=True).hybrid
-    return Quantity(value=value, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
+    """l2 norms of the weights of the units that read the input, then absolute weights along paths.
+
+    The median of the last rows is taken away, or the geometric median where they read the input themselves.
+    """
+    norms = study.path_norms(centred=True)
+    if len(study.network.nodes) - 1 in first_layers(study.network):
+        found = recentred_network(study.network, geometric_median).path_norms()
+        norms = found if isinstance(found, PathNorms) else norms
+    return Quantity(value=norms.hybrid, evidence=Evidence.ENCLOSED, method="one scaled forward pass")
 
 
 @measurement("l2 path norm")

@@ -42,18 +42,26 @@ def stage_factors_of(network: Network) -> tuple[int, ...]:
 
 @measurement("stages: nonlinearities on the longest way", whole=True)
 def stages(study: Study) -> Quantity:
-    """S."""
-    study.path_norms()
-    count = len(stage_factors_of(study.network))
-    return Quantity(value=Interval(count), evidence=Evidence.EXACT, method="read off the network")
+    """S; 1 for a linear network."""
+    return Quantity(
+        value=Interval(len(_factors(study))), evidence=Evidence.EXACT, method="read off the network"
+    )
 
 
 @measurement("factor of each stage", whole=True)
 def stage_factors(study: Study) -> Quantity:
-    """A_s: 2 for ReLU, the next power of two above the window for max pooling, 2 more for each other activation."""
+    """A_s: 2 for ReLU, the next power of two above the window for max pooling, 2 more for each other activation.
+
+    A linear network counts as one stage that costs nothing, a factor 1.
+    """
+    return Quantity(
+        value=tuple(map(Interval, _factors(study))), evidence=Evidence.EXACT, method="read off the network"
+    )
+
+
+def _factors(study: Study) -> tuple[int, ...]:
     study.path_norms()
-    factors = tuple(map(Interval, stage_factors_of(study.network)))
-    return Quantity(value=factors, evidence=Evidence.EXACT, method="read off the network")
+    return stage_factors_of(study.network) or (1,)
 
 
 @measurement("1 if the network has biases, 0 if not", whole=True, at_most=1)
