@@ -12,7 +12,7 @@ product = Measure(
     aliases=("prod-of-fro",),
     value=squares(F),
     symbols=FROBENIUS,
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (37)", derivation="docs/measures.md"),
     example=Example({d: 2, F: (2, 3)}, "36"),
 )
 
@@ -22,7 +22,7 @@ product_margin = Measure(
     aliases=("prod-of-fro-over-margin",),
     value=squares(F) / gamma**2,
     symbols={**FROBENIUS, **MARGIN},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (36)", derivation="docs/measures.md"),
     example=Example({d: 2, F: (2, 3), gamma: 4}, "2.25"),
     differs=MARGIN_DIFFERS,
 )
@@ -33,7 +33,7 @@ sum_ = Measure(
     aliases=("sum-of-fro",),
     value=d * squares(F) ** (1 / d),
     symbols=FROBENIUS,
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (39)", derivation="docs/measures.md"),
     example=Example({d: 2, F: (2, 3)}, "12"),
 )
 
@@ -43,7 +43,7 @@ sum_margin = Measure(
     aliases=("sum-of-fro-over-margin",),
     value=d * (squares(F) / gamma**2) ** (1 / d),
     symbols={**FROBENIUS, **MARGIN},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (38)", derivation="docs/measures.md"),
     example=Example({d: 2, F: (2, 3), gamma: 4}, "3"),
     differs=MARGIN_DIFFERS,
 )
@@ -54,16 +54,6 @@ distance = Measure(
     aliases=("fro-dist",),
     value=total(D),
     symbols={d: q.learned_layers, D: q.layer_frobenius_distances},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (40)", derivation="docs/measures.md"),
     example=Example({d: 2, D: (1, 2)}, "5"),
-)
-
-norm = Measure(
-    id="jiang2020-parameter-norm",
-    title="Sum of the squared Frobenius norms of the layers",
-    aliases=("param-norm",),
-    value=total(F),
-    symbols=FROBENIUS,
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
-    example=Example({d: 2, F: (2, 3)}, "13"),
 )

@@ -28,7 +28,7 @@ product = Measure(
     aliases=("prod-of-spec",),
     value=squares(s),
     symbols=SPECTRAL,
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (32)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3)}, "36"),
     differs=SPECTRAL_DIFFERS,
 )
@@ -39,7 +39,7 @@ product_margin = Measure(
     aliases=("prod-of-spec-over-margin",),
     value=squares(s) / gamma**2,
     symbols={**SPECTRAL, **MARGIN},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (31)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3), gamma: 4}, "2.25"),
     differs=SPECTRAL_DIFFERS + "; " + MARGIN_DIFFERS,
 )
@@ -50,7 +50,7 @@ sum_ = Measure(
     aliases=("sum-of-spec",),
     value=d * squares(s) ** (1 / d),
     symbols=SPECTRAL,
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (35)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3)}, "12"),
     differs=SPECTRAL_DIFFERS,
 )
@@ -61,7 +61,7 @@ sum_margin = Measure(
     aliases=("sum-of-spec-over-margin",),
     value=d * (squares(s) / gamma**2) ** (1 / d),
     symbols={**SPECTRAL, **MARGIN},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (34)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3), gamma: 4}, "3"),
     differs=SPECTRAL_DIFFERS + "; " + MARGIN_DIFFERS,
 )
@@ -72,7 +72,7 @@ distance = Measure(
     aliases=("spec-dist",),
     value=total(S),
     symbols={d: q.learned_layers, S: q.layer_spectral_distances},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (41)", derivation="docs/measures.md"),
     example=Example({d: 2, S: (1, 2)}, "5"),
     differs=SPECTRAL_DIFFERS,
 )
@@ -83,7 +83,7 @@ initial = Measure(
     aliases=("spec-init-main",),
     value=squares(s) / gamma**2 * Sum((D[i] / s[i]) ** 2, (i, 1, d)),
     symbols={**SPECTRAL, **MARGIN, D: q.layer_frobenius_distances},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (29)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3), D: (1, 3), gamma: 4}, "2.8125"),
     differs=SPECTRAL_DIFFERS + "; " + MARGIN_DIFFERS,
 )
@@ -94,7 +94,7 @@ origin = Measure(
     aliases=("spec-orig-main",),
     value=squares(s) / gamma**2 * Sum((F[i] / s[i]) ** 2, (i, 1, d)),
     symbols={**SPECTRAL, **MARGIN, F: q.layer_frobenius_norms},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (30)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3), F: (4, 6), gamma: 4}, "18"),
     differs=SPECTRAL_DIFFERS + "; " + MARGIN_DIFFERS,
 )
@@ -105,7 +105,7 @@ ranks = Measure(
     aliases=("fro-over-spec",),
     value=Sum((F[i] / s[i]) ** 2, (i, 1, d)),
     symbols={**SPECTRAL, F: q.layer_frobenius_norms},
-    citation=Citation(JIANG_2020, theorem="appendix C", derivation="docs/measures.md"),
+    citation=Citation(JIANG_2020, theorem="appendix C, equation (33)", derivation="docs/measures.md"),
     example=Example({d: 2, s: (2, 3), F: (4, 6)}, "8"),
     differs=SPECTRAL_DIFFERS,
 )

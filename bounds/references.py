@@ -77,16 +77,6 @@ DEVROYE_1996 = Reference(
     kind="book",
 )
 
-DZIUGAITE_2020 = Reference(
-    key="dziugaite2020",
-    authors="G. K. Dziugaite, A. Drouin, B. Neal, N. Rajkumar, E. Caballero, L. Wang, I. Mitliagkas and D. M. Roy",
-    year=2020,
-    title="In search of robust measures of generalization",
-    venue="NeurIPS 33",
-    identifier="arXiv:2010.11924",
-    kind="inproceedings",
-)
-
 GALANTI_2023 = Reference(
     key="galanti2023",
     authors="T. Galanti, M. Xu, L. Galanti and T. Poggio",
@@ -114,6 +104,16 @@ GONON_2024 = Reference(
     title="A path-norm toolkit for modern networks: consequences, promises and challenges",
     venue="ICLR 2024",
     identifier="arXiv:2310.01225",
+    kind="inproceedings",
+)
+
+GRAF_2022 = Reference(
+    key="graf2022",
+    authors="F. Graf, S. Zeng, B. Rieck, M. Niethammer and R. Kwitt",
+    year=2022,
+    title="Measuring excess capacity in neural networks",
+    venue="NeurIPS 35",
+    identifier="arXiv:2202.08070",
     kind="inproceedings",
 )
 
@@ -160,6 +160,25 @@ LEBOEUF_2021 = Reference(
     identifier="arXiv:2111.00062",
 )
 
+LIN_2019 = Reference(
+    key="lin2019",
+    authors="S. Lin and J. Zhang",
+    year=2019,
+    title="Generalization bounds for convolutional neural networks",
+    venue="preprint",
+    identifier="arXiv:1910.01487",
+)
+
+LONG_2020 = Reference(
+    key="long2020",
+    authors="P. M. Long and H. Sedghi",
+    year=2020,
+    title="Generalization bounds for deep convolutional neural networks",
+    venue="ICLR 2020",
+    identifier="arXiv:1905.12600",
+    kind="inproceedings",
+)
+
 MASSART_2000 = Reference(
     key="massart2000",
     authors="P. Massart",
@@ -184,6 +203,16 @@ NEYSHABUR_2015 = Reference(
     title="Norm-based capacity control in neural networks",
     venue="COLT 2015",
     identifier="arXiv:1503.00036",
+    kind="inproceedings",
+)
+
+NEYSHABUR_2018 = Reference(
+    key="neyshabur2018",
+    authors="B. Neyshabur, S. Bhojanapalli and N. Srebro",
+    year=2018,
+    title="A PAC-Bayesian approach to spectrally-normalized margin bounds for neural networks",
+    venue="ICLR 2018",
+    identifier="arXiv:1707.09564",
     kind="inproceedings",
 )
 

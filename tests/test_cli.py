@@ -1,9 +1,12 @@
 """The command line from end to end: what it prints, what it writes, and how it refuses."""
 
+import csv
 import json
+from fractions import Fraction
 
 import pytest
 
+from boundcheck import load
 from boundcheck.cli import main
 
 TINY = """# Does a small network memorize?
@@ -75,7 +78,8 @@ def test_two_renderings_of_stored_runs_differ_in_no_byte(runs, tmp_path):
         p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()
     }
     assert first.keys() == second.keys()
-    assert len(first) == 7
+    # The page, and each of four figures in two formats.
+    assert len(first) == 9
     for path, content in first.items():
         assert content.replace(b"/one", b"/two") == second[path], path
 
@@ -104,6 +108,8 @@ def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
         (("evaluate", "--run", "{a}", "--bounds", ","), "names no bound"),
         (("report", "{runs}", "-o", "{runs}/out"), "has no evaluation.json"),
         (("bounds", "show", "vc-relativ"), "did you mean 'vc-relative'"),
+        (("witness", "--run", "absent"), "absent is not a directory"),
+        (("witness", "--run", "{a}", "--labels", "noise"), "give `run` or `random`"),
     ],
 )
 def test_bad_input_is_one_line_and_status_two(runs, capsys, arguments, message):
@@ -114,6 +120,36 @@ def test_bad_input_is_one_line_and_status_two(runs, capsys, arguments, message):
     assert message in printed.err
     assert printed.err.count("\n") == 1
     assert "Traceback" not in printed.err
+
+
+def test_a_witness_is_written_so_that_anyone_can_check_it(runs, tmp_path, capsys):
+    capsys.readouterr()
+    assert run("witness", "--run", str(runs / "b"), "-o", str(tmp_path), "--json") == 0
+    stored = json.loads(capsys.readouterr().out)
+    assert stored["exact"] == stored["decoded"] == stored["n"] == 1437
+    assert stored["weights"] == 2 * stored["distinct"] + stored["dimension"] == 2 * 1437 + 64
+    assert stored["files"] == [str(tmp_path / f"witness.{suffix}") for suffix in ("csv", "png", "svg")]
+    with (tmp_path / "witness.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == stored["weights"]
+    numbers = {which: [] for which in "abw"}
+    for row in rows:
+        mantissa, exponent = row["value"].split("*2^")
+        numbers[row["which"]].append(int(mantissa) * Fraction(2) ** int(exponent))
+    sample = load(runs / "b").sample("train")
+    for i in range(0, 1437, 90):
+        x = [Fraction(v) for v in sample.inputs(i, i + 1).ravel().tolist()]
+        z = sum(a * v for a, v in zip(numbers["a"], x, strict=True))
+        c = sum(w * max(z - b, 0) for b, w in zip(numbers["b"], numbers["w"], strict=True))
+        assert c == sample.labels[i] + 1
+
+
+def test_a_witness_in_words(runs, capsys):
+    capsys.readouterr()
+    assert run("witness", "--run", str(runs / "a"), "--labels", "random", "--seed", "4") == 0
+    printed = capsys.readouterr().out
+    assert "2 x 1,437 + 64 = 2,938 weights" in printed
+    assert "uniformly random (seed 4)" in printed
 
 
 def test_unknown_keys_in_an_experiment_name_the_nearest(tmp_path, capsys):
@@ -194,7 +230,19 @@ def test_doctor_runs(capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "demo", "train", "evaluate", "report", "bounds", "bounds show", "models", "datasets", "doctor"],
+    [
+        "",
+        "demo",
+        "train",
+        "evaluate",
+        "report",
+        "witness",
+        "bounds",
+        "bounds show",
+        "models",
+        "datasets",
+        "doctor",
+    ],
 )
 def test_every_command_has_help(command, capsys):
     assert run(*command.split(), "--help") == 0

@@ -17,9 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..errors import DataError
 from ..interval import Interval
 from ..run import is_real
-from .quantity import Evidence, Quantity, measurement
+from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
 TOLERANCE: Final = 0.1
@@ -70,11 +71,14 @@ def relative_sharpness_radius(study: Study) -> Quantity:
 
 def _searched(study: Study, name: str, *, aware: bool, worst: bool) -> Quantity:
     settings = f"{EXAMPLES} {DRAWS} {STEPS} {ASCENT} {SMALLEST} {TOLERANCE} {LOW} {HIGH}"
-    value = study.remember(
-        name,
-        (study.run.digests["train"], settings),
-        lambda: _search(study, name.replace("-", " "), Perturbed(study, aware=aware), worst=worst),
-    )
+    try:
+        value = study.remember(
+            name,
+            (study.run.digests["train"], settings),
+            lambda: _search(study, name.replace("-", " "), Perturbed(study, aware=aware), worst=worst),
+        )
+    except DataError as error:
+        raise UnavailableError(str(error)) from error
     how = (
         f"{ASCENT} steps of projected gradient ascent from the middle of the box"
         if worst
@@ -89,22 +93,25 @@ def _searched(study: Study, name: str, *, aware: bool, worst: bool) -> Quantity:
 
 
 def _search(study: Study, task: str, perturbed: Perturbed, *, worst: bool) -> Interval:
-    error_at = perturbed.worst if worst else perturbed.mean
     limit = perturbed.error + TOLERANCE
-    known = {"safe": float(LOW), "unsafe": float(HIGH)}
 
     def safe(exponent: float) -> bool:
-        return error_at(2.0**exponent) <= limit
+        scale = 2.0**exponent
+        return (perturbed.worst(scale, limit) if worst else perturbed.mean(scale)) <= limit
 
     if not safe(LOW):
         return Interval(0, 2.0**LOW)
     if safe(HIGH):
         return Interval(2.0**HIGH, math.inf)
+    last_safe, first_unsafe = float(LOW), float(HIGH)
     for step in range(STEPS):
-        middle = (known["safe"] + known["unsafe"]) / 2
-        known["safe" if safe(middle) else "unsafe"] = middle
+        middle = (last_safe + first_unsafe) / 2
+        if safe(middle):
+            last_safe = middle
+        else:
+            first_unsafe = middle
         study.progress(task, step + 1, STEPS)
-    return Interval(2.0 ** known["safe"], 2.0 ** known["unsafe"])
+    return Interval(2.0**last_safe, 2.0**first_unsafe)
 
 
 class Perturbed:
@@ -138,23 +145,29 @@ class Perturbed:
                 for w, s, u in zip(self._weights, self._scales, directions, strict=True)
             ]
 
+        def share_wrong(scores: Any) -> Any:
+            # Weights far away can overflow, or a perturbed variance become negative: no logits are no right answer.
+            nothing = jnp.isnan(scores).any(axis=1)
+            return jnp.mean(nothing | (jnp.argmax(scores, axis=1) != self._labels))
+
         def error(directions: list[Any], size: Any) -> Any:
-            return jnp.mean(jnp.argmax(logits(moved(directions, size)), axis=1) != self._labels)
+            return share_wrong(logits(moved(directions, size)))
 
         def noisy(key: Any, size: Any) -> Any:
             keys = jax.random.split(key, len(self._weights))
             pairs = zip(keys, self._weights, strict=True)
             return error([jax.random.normal(k, w.shape, w.dtype) for k, w in pairs], size)
 
-        def loss(directions: list[Any], size: Any) -> Any:
-            scores = jax.nn.log_softmax(logits(moved(directions, size)))
-            return -jnp.mean(jnp.take_along_axis(scores, self._labels[:, None], axis=1))
+        def loss(directions: list[Any], size: Any) -> tuple[Any, Any]:
+            scores = logits(moved(directions, size))
+            own = jnp.take_along_axis(jax.nn.log_softmax(scores), self._labels[:, None], axis=1)
+            return -jnp.mean(own), scores
 
         def ascend(directions: list[Any], size: Any) -> tuple[list[Any], Any]:
-            slopes = jax.grad(loss)(directions, size)
+            slopes, scores = jax.grad(loss, has_aux=True)(directions, size)
             pairs = zip(directions, slopes, strict=True)
-            stepped = [jnp.clip(u + jnp.sign(g) / 5, -1, 1) for u, g in pairs]
-            return stepped, error(stepped, size)
+            stepped = [jnp.clip(u + jnp.nan_to_num(jnp.sign(g)) / 5, -1, 1) for u, g in pairs]
+            return stepped, share_wrong(scores)
 
         self._error: Callable[..., Any] = jax.jit(error)
         self._noisy: Callable[..., Any] = jax.jit(noisy)
@@ -170,14 +183,16 @@ class Perturbed:
         keys = jax.random.split(jax.random.key(0), DRAWS)
         return float(np.mean([float(self._noisy(key, sigma)) for key in keys]))
 
-    def worst(self, alpha: float) -> float:
-        """The largest error met on the way of gradient ascent in the box of radius `alpha`."""
+    def worst(self, alpha: float, enough: float = 1.0) -> float:
+        """The largest error met on the way of gradient ascent in the box of radius `alpha`; the first above `enough`."""
         directions = [jnp.zeros_like(w) for w in self._weights]
-        largest = self.error
+        largest = 0.0
         for _ in range(ASCENT):
             directions, error = self._ascend(directions, alpha)
             largest = max(largest, float(error))
-        return largest
+            if largest > enough:
+                return largest
+        return max(largest, float(self._error(directions, alpha)))
 
 
 def _is_weight(leaf: Any) -> bool:

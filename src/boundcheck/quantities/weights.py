@@ -16,7 +16,7 @@ from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
 
-def _learned(study: Study) -> tuple[Affine, ...]:
+def learned_pieces(study: Study) -> tuple[Affine, ...]:
     """The affine pieces with parameters, in the order of the network. Raises `UnavailableError` if it has none."""
     pieces = tuple(piece for piece in study.network.affine if piece.learned)
     if not pieces:
@@ -24,9 +24,9 @@ def _learned(study: Study) -> tuple[Affine, ...]:
     return pieces
 
 
-def _moved(study: Study) -> tuple[Affine, ...]:
+def moved_pieces(study: Study) -> tuple[Affine, ...]:
     """Those pieces minus the same at initialization."""
-    pieces = _learned(study)
+    pieces = learned_pieces(study)
     before = tuple(piece for piece in study.initial.affine if piece.learned)
     if len(pieces) != len(before):
         raise UnavailableError("the network at initialization has another form than the trained one.")
@@ -43,13 +43,13 @@ def _each(pieces: tuple[Affine, ...], norm: Callable[[Affine], Interval]) -> Qua
 @measurement("number of layers with parameters", whole=True)
 def learned_layers(study: Study) -> Quantity:
     """d: affine pieces of the traced network that parameters feed; normalization folded into them is none of its own."""
-    return Quantity(value=Interval(len(_learned(study))), evidence=Evidence.EXACT, method="counted")
+    return Quantity(value=Interval(len(learned_pieces(study))), evidence=Evidence.EXACT, method="counted")
 
 
 @measurement("spectral norm of each layer with parameters")
 def layer_spectral_norms(study: Study) -> Quantity:
     """|A_i| at the real input shape, stride and padding, both ends certified."""
-    pieces = _learned(study)
+    pieces = learned_pieces(study)
     method = "; ".join(dict.fromkeys(p.method for p in pieces if p.method))
     return Quantity(value=joint_spectral_norms(pieces), evidence=Evidence.ENCLOSED, method=method)
 
@@ -57,19 +57,19 @@ def layer_spectral_norms(study: Study) -> Quantity:
 @measurement("spectral norm of each layer's change since initialization")
 def layer_spectral_distances(study: Study) -> Quantity:
     """|A_i - A_i^0|."""
-    return Quantity(value=joint_spectral_norms(_moved(study)), evidence=Evidence.ENCLOSED, method=ROUNDED)
+    return Quantity(value=joint_spectral_norms(moved_pieces(study)), evidence=Evidence.ENCLOSED, method=ROUNDED)
 
 
 @measurement("Frobenius norm of the weights of each layer")
 def layer_frobenius_norms(study: Study) -> Quantity:
     """|W_i|_F of the matrix or the kernel: each weight counts once, however many positions share it."""
-    return _each(_learned(study), lambda a: a.weight_norm())
+    return _each(learned_pieces(study), lambda a: a.weight_norm())
 
 
 @measurement("Frobenius norm of the change of each layer's weights since initialization")
 def layer_frobenius_distances(study: Study) -> Quantity:
     """|W_i - W_i^0|_F."""
-    return _each(_moved(study), lambda a: a.weight_norm())
+    return _each(moved_pieces(study), lambda a: a.weight_norm())
 
 
 def _norm_of(arrays: list[np.ndarray]) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..interval import Interval
-from ..ranking import kendall
+from ..ranking import kendall, order
 from . import text
 from .report import Report
 from .text import code, escape
@@ -16,28 +16,44 @@ FEWEST = 3
 """A rank correlation of two runs is a single comparison."""
 
 
-def position(stored: Mapping[str, Any] | None) -> Interval | None:
-    """Where a stored number lies, for comparing: its decimal logarithm, enclosed; None without a value."""
-    value = None if stored is None else stored["value"]
-    if value is None:
+def positions(report: Report, identifier: str) -> list[Interval] | None:
+    """Where the values of a measure lie, run by run, for comparing; None where a run lacks one.
+
+    The values themselves, so that equal counts are a tie; their decimal logarithms where one is beyond a double.
+    """
+    values = [None if (m := run.measure(identifier)) is None else m["value"] for run in report.runs]
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
         return None
-    low = -math.inf if value["log10_lo"] is None else value["log10_lo"]
-    high = math.inf if value["log10_hi"] is None else value["log10_hi"]
-    # Both are doubles rounded to nearest or outward; one more float on each side keeps them apart only if they are.
-    return (
-        Interval(math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
-        if low < high
-        else Interval(low)
+    if all(v["lo"] is not None and v["hi"] is not None for v in known):
+        return [Interval(v["lo"], v["hi"]) for v in known]
+    return [_logarithm(v) for v in known]
+
+
+def _logarithm(value: Mapping[str, Any]) -> Interval:
+    low, high = value["log10_lo"], value["log10_hi"]
+    # One more double on each side: numbers whose logarithms print alike are not known to be equal.
+    return Interval(
+        -math.inf if low is None else math.nextafter(low, -math.inf),
+        math.inf if high is None else math.nextafter(high, math.inf),
     )
 
 
 def correlation(report: Report, identifier: str) -> Interval | None:
     """Kendall's tau of a measure with the generalization gap; None where a run lacks a value, or runs are few."""
-    places = [position(run.measure(identifier)) for run in report.runs]
-    known = [place for place in places if place is not None]
-    if len(known) < len(places) or len(known) < FEWEST:
+    places = positions(report, identifier)
+    if places is None or len(places) < FEWEST:
         return None
-    return kendall(known, [run.gap for run in report.runs])
+    return kendall(places, [run.gap for run in report.runs])
+
+
+def larger(report: Report, places: list[Interval] | None) -> str:
+    """Of two runs the one with the larger number; a dash where their intervals overlap."""
+    if places is None:
+        return "–"
+    sign = order(*places)
+    first, second = (escape(run.name) for run in report.runs)
+    return first if sign > 0 else second if sign < 0 else "equal" if sign.is_exact else "–"
 
 
 def section(report: Report) -> Iterator[str]:
@@ -49,8 +65,9 @@ def section(report: Report) -> Iterator[str]:
         "Formulas that lack the constants, or the proof, that would make them bounds. They are ranked, never judged: a good one is larger "
         "where the gap between training and test error is larger."
     )
-    ranked = len(report.runs) >= FEWEST
-    header = ["measure", *(escape(run.name) for run in report.runs), *(["τ"] if ranked else [])]
+    ranked, pair = len(report.runs) >= FEWEST, len(report.runs) == 2
+    last = ["τ"] if ranked else ["larger on"] if pair else []
+    header = ["measure", *(escape(run.name) for run in report.runs), *last]
     rows = []
     for identifier in report.measures:
         cells = [_name(report, identifier)]
@@ -63,10 +80,12 @@ def section(report: Report) -> Iterator[str]:
             )
         if ranked:
             cells.append(_tau(correlation(report, identifier)))
+        if pair:
+            cells.append(larger(report, positions(report, identifier)))
         rows.append(cells)
     gaps = [run.gap for run in report.runs]
     shown = ["*gap, per cent*", *(f"*{100 * float(g.lo):.1f} to {100 * float(g.hi):.1f}*" for g in gaps)]
-    rows.append([*shown, *([""] if ranked else [])])
+    rows.append([*shown, *([""] if ranked else [f"*{larger(report, gaps)}*"] if pair else [])])
     align = "l" + "r" * (len(header) - 1)
     marks = {"l": "---", "r": "---:"}
     lines = [header, [marks[a] for a in align], *rows]
@@ -74,8 +93,9 @@ def section(report: Report) -> Iterator[str]:
     if ranked:
         pairs = len(report.runs) * (len(report.runs) - 1) // 2
         yield (
-            f"τ: Kendall's rank correlation with the gap over {pairs} pairs of runs, as an interval where measured intervals overlap. "
-            "1: every pair in the right order; −1: every pair in the wrong one."
+            f"τ: Kendall's rank correlation with the gap over {pairs} {'pairs' if pairs > 1 else 'pair'} of runs, equal values counted as neither. It is an "
+            "interval where measured intervals, or confidence intervals of the test error, overlap. 1: every pair in the right order; "
+            "−1: every pair in the wrong one."
         )
     if len(report.runs) > 1:
         yield (

@@ -144,10 +144,14 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float) -> None:
 
 
 def measures(report: Report) -> Figure:
-    """Each measure on each run, as a multiple of its value on the first run, on a logarithmic axis."""
+    """Each measure on each run, as a multiple of its value on the first run, on a logarithmic axis.
+
+    The runs of a row stand a little below each other, so that none hides another.
+    """
     ids = report.measures
+    step = min(0.2, 0.6 / len(report.runs))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 1.1 + 0.26 * len(ids)), layout="constrained")
+        figure = Figure(figsize=(8.4, 1.1 + 0.3 * len(ids)), layout="constrained")
         ax = figure.subplots()
         ax.plot([0, 0], [-0.8, len(ids) - 0.4], color="0.55", lw=0.8, zorder=1)
         for row, identifier in enumerate(reversed(ids)):
@@ -158,10 +162,10 @@ def measures(report: Report) -> Figure:
                 if base is not None and at is not None:
                     ax.plot(
                         [at - base],
-                        [row],
+                        [row + step * ((len(report.runs) - 1) / 2 - index)],
                         MARKS[index % len(MARKS)],
                         color=_run_colour(index),
-                        ms=6,
+                        ms=5,
                         zorder=3,
                     )
         low, high = ax.get_xlim()
@@ -181,7 +185,8 @@ def measures(report: Report) -> Figure:
                 ms=6,
                 transform=ax.get_yaxis_transform(),
             )
-            label = f"{run.name}: gap {100 * float(run.gap.midpoint()):.1f} per cent"
+            o = run.evaluation["observed"]
+            label = f"{run.name}: gap {100 * (o['test_error'] - o['train_error']):.1f} per cent"
             ax.text(
                 0.03,
                 y,

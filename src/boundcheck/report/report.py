@@ -40,10 +40,11 @@ class Judged:
 
     @property
     def gap(self) -> Interval:
-        """The test error's confidence interval less the training error."""
+        """The test error's confidence interval less the training error, in which undecided examples go either way."""
         o = self.evaluation["observed"]
+        undecided = o.get("undecided_by_rounding", {}).get("train", 0) / self.evaluation["n"]
         low, high = o["test_error_interval"]
-        return Interval(low, high) - Interval(o["train_error"])
+        return Interval(low, high) - Interval(o["train_error"] - undecided, o["train_error"])
 
     def bound(self, identifier: str) -> Mapping[str, Any] | None:
         """The stored outcome of one bound."""
