@@ -36,8 +36,10 @@ def test_the_best_of_several_bounds_costs_all_their_deltas():
 
 def test_the_ledger_of_an_evaluation_has_one_entry_for_each_expense(small_run):
     evaluation = bc.evaluate(small_run, delta=0.01)
-    judged = [o for o in evaluation.outcomes if o.value is not None]
+    judged = [o for o in evaluation.outcomes if o.value is not None and o.guarantee == "HP"]
     entries = evaluation.to_json()["confidence"]
-    assert len(entries) == 1 + len(judged) + 1
+    # The test interval of the network, that of the network with rounded weights, each bound, and the choice of one.
+    assert len(entries) == 2 + len(judged) + 1
+    assert any(o.value is not None and o.guarantee != "HP" for o in evaluation.outcomes)
     assert all(entry["delta"] == 0.01 for entry in entries[:-1])
     assert entries[-1]["delta"] == pytest.approx(0.01 * len(judged))
