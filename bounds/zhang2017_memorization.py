@@ -22,8 +22,8 @@ bound = Bound(
         citation=Citation(
             ZHANG_2017,
             theorem="Theorem 1",
-            derivation="docs/theory/shattering.md",
-            changes="k classes by one scalar; deep heads; groups on hyperplanes; set into the Rademacher bound",
+            derivation="docs/theory/memorization.md",
+            changes="k classes by one scalar; deep heads, with and without biases; groups on hyperplanes; set into the Rademacher bound",
             verified="proved in full; every construction carried out in exact arithmetic",
         ),
     ),

@@ -50,7 +50,9 @@ def bounds_output() -> str:
     rows = [(family, str(len(families[family])), ", ".join(families[family])) for family in order]
     measures = ", ".join(f"`{m.id}`" for m in registry.measures.values())
     rows.append(("[measures](docs/measures.md)", str(len(registry.measures)), measures))
-    return table(("family", "", "each linked to its proof; with a star: as published, for comparison"), rows, "lrl")
+    return table(
+        ("family", "", "each linked to its proof; with a star: as published, for comparison"), rows, "lrl"
+    )
 
 
 def block(text: str) -> str:

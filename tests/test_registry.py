@@ -21,7 +21,9 @@ def test_a_plugin_that_does_not_import_is_a_failure_beside_the_others():
 
 def test_a_plugin_that_is_no_bound_is_told_what_is_needed():
     registry = build([EntryPoint("wrong", "math:pi", GROUP)])
-    assert "is a float; a `boundcheck.Bound` or a `boundcheck.Measure` is needed" in registry.failures[0].reason
+    assert (
+        "is a float; a `boundcheck.Bound` or a `boundcheck.Measure` is needed" in registry.failures[0].reason
+    )
 
 
 def test_two_bounds_of_one_name_are_an_error():

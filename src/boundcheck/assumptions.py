@@ -147,6 +147,24 @@ piecewise_linear = Assumption(
 )
 
 
+def _bounded_inputs(study: Study) -> Resolution:
+    try:
+        bound = study.measure(quantities.input_norm_bound)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    assert isinstance(bound.value, Interval)
+    return Resolution(
+        status="proven", reason=f"at most {float(bound.value.hi):.6g} in l2 norm: {bound.method}"
+    )
+
+
+bounded_inputs = Assumption(
+    "bounded-inputs",
+    "every input that can occur, in the sample or not, has an l2 norm below a number known before the data were seen",
+    _bounded_inputs,
+)
+
+
 def _by_design(study: Study, recorded: str, claim: str) -> Resolution:
     """What our own training guarantees, and what the maker of arrays can only assert together with the rest."""
     if study.run.spec is not None:

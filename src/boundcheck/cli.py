@@ -133,6 +133,24 @@ def report(
     print(str(path))
 
 
+@app.command()
+def witness(
+    run: Annotated[Path, typer.Option(help="A run directory, such as runs/digits_random.")],
+    labels: Annotated[str, typer.Option(help="run for its own labels, random for uniform ones.")] = "run",
+    seed: Annotated[int, typer.Option(help="Draws the direction, and random labels.", min=0)] = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where its numbers and the figure go, if given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the two-layer ReLU network with 2n + d weights that has every training label, and check it exactly."""
+    found = workflow.witness(run, labels=labels, seed=seed, output=output)
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        _print_witness(found)
+
+
 bounds_app = typer.Typer(
     help="The bounds that are installed.", invoke_without_command=True, rich_markup_mode=None
 )
@@ -255,6 +273,21 @@ def _listing(b: Any, plugin: str) -> dict[str, Any]:
         "citation": b.citation.printed,
         "plugin": plugin,
     }
+
+
+def _print_witness(w: dict[str, Any]) -> None:
+    whose = "its own" if w["labels"] == "run" else f"uniformly random (seed {w['seed']})"
+    repeats = "" if w["merged"] == 0 else f"; {w['merged']:,} repeat an input, with its label, and count once"
+    n, d = w["distinct"], w["dimension"]
+    print(
+        f"{w['run']}: {w['n']:,} examples, {n:,} distinct inputs in dimension {d:,}, {w['classes']} classes, labels {whose}{repeats}\n"
+        f"a two-layer ReLU network with 2 x {n:,} + {d:,} = {w['weights']:,} weights has every label, in exact arithmetic:\n"
+        f"    its value is the label at {w['exact']:,} of {w['n']:,} examples, and summed unit by unit from the input at all of {w['direct']}\n"
+        f"    its logits 2cs - c^2 predict the label, ahead by 1 or more, at {w['decoded']:,} of {w['n']:,}\n"
+        f"    longest number: {w['largest_bits']} bits; smallest gap on the line: {w['smallest_gap']['exact']} = {w['smallest_gap']['value']:.3g}"
+    )
+    for file in w["files"]:
+        print(file)
 
 
 def _print_verdicts(report: Report, ids: Sequence[str] | None = None) -> None:

@@ -71,13 +71,21 @@ def project(sample: Sample, seed: int = 0) -> Projection:
     )
 
 
+def inner_products(sample: Sample, a: Int[np.ndarray, " d"]) -> tuple[list[int], int]:
+    """(<a, x_i> in units of 2^e for every example, e), exactly, for whole a_j less than 2^LIMB in size."""
+    if np.abs(a).max(initial=0) >= 2**LIMB:
+        raise ValueError(f"entries of a direction must be less than {2**LIMB} in size")
+    lowest, highest = _range(sample)
+    return _products(sample, a, lowest, highest), lowest
+
+
 def _flat(sample: Sample, start: int, stop: int) -> Float64[np.ndarray, "b d"]:
     """Inputs as float64, exactly. Raises `DataError` where float64 does not hold them."""
     given = np.asarray(sample.inputs(start, stop))
     rows = given.astype(np.float64).reshape(len(given), -1)
-    if given.dtype.kind not in "fiub" or (given.dtype.kind in "iu" and not (np.abs(rows) <= 2.0**53).all()):
+    if given.dtype.kind not in "fiub" or (given.dtype.kind in "iu" and not (np.abs(rows) < 2.0**53).all()):
         raise DataError(
-            f"inputs of dtype {given.dtype} are not all held by float64; give real numbers, integers up to 2^53."
+            f"inputs of dtype {given.dtype} are not all held by float64; give real numbers, integers below 2^53."
         )
     return rows
 

@@ -128,6 +128,7 @@ class Theorem:
     where: Mapping[Any, Any] = field(default_factory=dict)
     closed_form: Any = field(init=False, repr=False)
     """The value with every named sub-expression written out."""
+    _spelled: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "closed_form", self._spell(self.value))
@@ -165,12 +166,20 @@ class Theorem:
 
     def _spell(self, expression: Any) -> Any:
         """The expression with every named part written out; names may use names."""
+        if expression not in self._spelled:
+            self._spelled[expression] = self._written_out(expression)
+        return self._spelled[expression]
+
+    def _written_out(self, expression: Any) -> Any:
         for _ in self.where:
+            before = expression
             for name, part in self.where.items():
                 if isinstance(name, sympy.Indexed):
                     expression = expression.replace(_entry_of(name.base), _with_index(part, name.indices[0]))
                 else:
                     expression = expression.subs(name, part)
+            if expression == before:
+                break
         return expression
 
     def latex(self, names: Mapping[sympy.Basic, str] | None = None) -> str:

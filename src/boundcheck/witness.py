@@ -1,229 +1,252 @@
-"""`Witness`: a two-layer network with 2n + d weights that represents any labels of n examples, built and checked exactly.
+"""The two-layer ReLU network with 2n + d weights that gives a sample its labels, built and checked in exact arithmetic.
 
-Zhang, Bengio, Hardt, Recht and Vinyals 2017, Theorem 1: with a direction a in R^d that tells the inputs apart, kinks
-b_1 < z_1 < b_2 < ... < z_n between the projections z_i = <a, x_i>, and output weights w,
-
-    c(x) = sum_j w_j max(<a, x> - b_j, 0).
-
-The theorem solves a triangular system for w, whose exact solution has numbers of millions of digits. Here the kinks are
-chosen together with the weights, so that every number stays dyadic and short: with s the slope so far and D what it misses
-at the next point, at distance Delta, the weight is the least power of two above |D| / Delta, with the sign of D, and the kink
-lies D / w before that point. Derivation: docs/theory/shattering.md.
+Zhang, Bengio, Hardt, Recht and Vinyals 2017, Theorem 1: c(x) = sum_j w_j relu(<a, x> - b_j) with a in R^d, w and b in R^n
+takes any given values on n distinct inputs. They solve a triangular system for w, whose exact solution has numbers of
+millions of digits. Here kink and weight of a unit are found together, every weight is a power of two, and all numbers are
+dyadic and short (docs/theory/memorization.md).
 """
 
 from __future__ import annotations
 
-import bisect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from .errors import BoundcheckError
-from .run import Run
+from .errors import DataError
+from .projection import Projection, project
+from .run import Sample
 
-BATCH: Final = 2048
-_TRIES: Final = 10
-_LARGEST: Final = 2**20
-"""Entries of the direction, in units of a power of two."""
+DIRECT: Final = 64
+"""Examples at which the network is also summed unit by unit, from their inputs."""
 
-_LIMB: Final = 18
-"""Bits of a piece of a mantissa: a sum of 2^14 products of one by an entry of the direction is exact in float64."""
+
+@dataclass(frozen=True, slots=True)
+class Dyadic:
+    """The number mantissa 2^exponent; the mantissa is odd, or 0 with exponent 0."""
+
+    mantissa: int
+    exponent: int
+
+    @classmethod
+    def of(cls, mantissa: int, exponent: int) -> Dyadic:
+        """The number in lowest terms."""
+        if mantissa == 0:
+            return cls(0, 0)
+        zeros = (mantissa & -mantissa).bit_length() - 1
+        return cls(mantissa >> zeros, exponent + zeros)
+
+    @property
+    def bits(self) -> int:
+        """How many bits the mantissa has."""
+        return self.mantissa.bit_length()
+
+    def over(self, unit: int) -> int:
+        """The number in units of 2^unit, of which it must be a whole multiple."""
+        if self.mantissa and unit > self.exponent:
+            raise ValueError(f"{self} is not a whole multiple of 2^{unit}")
+        return self.mantissa << (self.exponent - unit) if self.mantissa else 0
+
+    def __float__(self) -> float:
+        return float(scaled(self.mantissa, self.exponent))
+
+    def __str__(self) -> str:
+        return f"{self.mantissa}*2^{self.exponent}"
+
+
+def scaled(whole: int, exponent: int) -> Fraction:
+    """whole 2^exponent."""
+    return Fraction(whole << exponent) if exponent >= 0 else Fraction(whole, 1 << -exponent)
+
+
+def dyadic(x: Fraction) -> Dyadic:
+    """A fraction whose denominator is a power of two, such as any float."""
+    return Dyadic.of(x.numerator, 1 - x.denominator.bit_length())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
-    """The network, in units in which projections are whole numbers.
+    """c(x) = sum_j weights[j] relu(<direction, x> - kinks[j])."""
 
-    - `direction`: whole numbers a [d]; the weights of every hidden unit are a times 2^`exponent`.
-    - `points`: z, increasing; `labels`: what c is there, 1..k; `copies`: how many examples each stands for.
-    - `kinks`, `weights`: b and w, dyadic.
-    """
-
-    direction: Int[np.ndarray, " d"]
-    exponent: int
-    points: tuple[int, ...]
-    labels: tuple[int, ...]
-    copies: tuple[int, ...]
-    kinks: tuple[Fraction, ...]
-    weights: tuple[Fraction, ...]
+    direction: tuple[int, ...]
+    kinks: tuple[Dyadic, ...]
+    weights: tuple[Dyadic, ...]
 
     @property
-    def parameters(self) -> int:
-        """2n + d: a direction, and a kink and a weight for each distinct input."""
+    def size(self) -> int:
+        """How many real numbers it is made of: the direction, the kinks and the weights."""
         return len(self.direction) + len(self.kinks) + len(self.weights)
 
     @property
-    def bits(self) -> int:
-        """The longest numerator or denominator of a kink or a weight."""
-        numbers = itertools.chain(self.kinks, self.weights)
-        return max(max(x.numerator.bit_length(), x.denominator.bit_length()) for x in numbers)
+    def largest_bits(self) -> int:
+        """The most bits that the mantissa of one of its numbers has."""
+        entries = (Dyadic.of(a, 0) for a in self.direction)
+        return max(x.bits for x in itertools.chain(entries, self.kinks, self.weights))
+
+    def unit(self, exponent: int) -> int:
+        """A power of two of which all kinks and every multiple of 2^exponent are whole multiples."""
+        return min(exponent, *(b.exponent for b in self.kinks))
+
+    def rows(self) -> Iterator[tuple[str, int, str]]:
+        """(a, b or w; position from 1; exact value) for each of its numbers."""
+        yield from (("a", j, str(Dyadic.of(a, 0))) for j, a in enumerate(self.direction, 1))
+        yield from (("b", j, str(b)) for j, b in enumerate(self.kinks, 1))
+        yield from (("w", j, str(w)) for j, w in enumerate(self.weights, 1))
+
+    def along(self, values: Sequence[int], exponent: int) -> Iterator[Fraction]:
+        """c at points values[i] 2^exponent of the line, in increasing order, by sums over the kinks to their left."""
+        unit, step = self.unit(exponent), min(w.exponent for w in self.weights)
+        pairs = zip((b.over(unit) for b in self.kinks), (w.over(step) for w in self.weights), strict=True)
+        units = sorted(pairs)
+        position = slope = offset = 0
+        for value in values:
+            z = value << (exponent - unit)
+            while position < len(units) and units[position][0] < z:
+                b, w = units[position]
+                slope, offset, position = slope + w, offset + w * b, position + 1
+            yield scaled(slope * z - offset, unit + step)
+
+    def at(self, x: Sequence[Fraction]) -> Fraction:
+        """c at one input whose entries are dyadic, unit by unit."""
+        z = dyadic(sum((a * v for a, v in zip(self.direction, x, strict=True)), Fraction(0)))
+        unit, step = self.unit(z.exponent), min(w.exponent for w in self.weights)
+        where, total = z.over(unit), 0
+        for b, w in zip(self.kinks, self.weights, strict=True):
+            total += w.over(step) * max(where - b.over(unit), 0)
+        return scaled(total, unit + step)
+
+
+def interpolate(
+    direction: tuple[int, ...], values: Sequence[int], exponent: int, targets: Sequence[int]
+) -> Witness:
+    """The network with c = targets[j] >= 1 at the points values[j] 2^exponent of the line, which must increase.
+
+    At each point the slope so far misses the next target by D over a distance of Delta. A unit of weight sign(D) 2^q with
+    2^q > |D|/Delta mends it: its kink is D/w before the next point, so after this one. The least such power is taken, but
+    none below 2^-grain; then every slope is a multiple of 2^-grain and no number gets longer and longer.
+    """
+    grain = max((values[-1] - values[0]).bit_length() + exponent, exponent, 0)
+    # Slopes are in units of 2^-grain, what they miss is in units of 2^(exponent - grain), of which 1 is a multiple.
+    one = 1 << (grain - exponent)
+    kinks = [dyadic(scaled(values[0], exponent) - targets[0])]
+    weights = [Dyadic(1, 0)]
+    slope = 1 << grain
+    for (z, y), (z_next, y_next) in itertools.pairwise(zip(values, targets, strict=True)):
+        gap = z_next - z
+        missed = (y_next - y) * one - slope * gap
+        if missed == 0:
+            kinks.append(Dyadic.of(z + z_next, exponent - 1))
+            weights.append(Dyadic(0, 0))
+            continue
+        size, sign = abs(missed), 1 if missed > 0 else -1
+        q = max(0, size.bit_length() - gap.bit_length())
+        q += gap << q <= size
+        # D / w = |D| / 2^q, whatever the sign.
+        kinks.append(Dyadic.of((z_next << q) - size, exponent - q))
+        weights.append(Dyadic.of(sign, q - grain))
+        slope += sign << q
+    return Witness(direction=direction, kinks=tuple(kinks), weights=tuple(weights))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memorized:
+    """A witness for a labelled sample, and what was found when it was compared with every label.
+
+    `labels`: 1..k, one an example. `exact`: examples at which c is the label. `decoded`: those at which the k logits
+    2 c s - c^2 of its value s have their largest at the label, all others lower by 1 or more. `direct`: those at which the
+    sum was also taken unit by unit from the input, and is the label; `asked`: of how many.
+    """
+
+    witness: Witness
+    projection: Projection
+    labels: Int[np.ndarray, " n"]
+    classes: int
+    exact: int
+    decoded: int
+    direct: int
+    asked: int
 
     @property
-    def smallest_gap(self) -> int:
-        """The least distance of two projections."""
-        return min((b - a for a, b in itertools.pairwise(self.points)), default=0)
+    def smallest_gap(self) -> Dyadic:
+        """The least distance of two neighbours on the line; 0 for a single point."""
+        ordered = [self.projection.values[i] for i in self.projection.order]
+        gaps = (b - a for a, b in itertools.pairwise(ordered))
+        return Dyadic.of(min(gaps, default=0), self.projection.exponent)
 
-    def at(self, z: int | Fraction) -> Fraction:
-        """c at a projection, term by term."""
-        pairs = zip(self.weights, self.kinks, strict=True)
-        return sum((w * (z - b) for w, b in pairs if z > b), Fraction(0))
-
-    def check(self, classes: int, seed: int = 0, direct: int = 20) -> None:
-        """Evaluate the network at every point in exact arithmetic, independently of how it was built.
-
-        By prefix sums over the sorted kinks at all points, and term by term at `direct` of them; then the k logits
-        f_c = 2 c s - c^2 of the value s are largest at the label and nowhere else. Raises `BoundcheckError` where it is
-        not what it claims.
-        """
-        order = sorted(range(len(self.kinks)), key=self.kinks.__getitem__)
-        sorted_kinks = [self.kinks[j] for j in order]
-        slopes = [Fraction(0), *itertools.accumulate(self.weights[j] for j in order)]
-        offsets = [Fraction(0), *itertools.accumulate(self.weights[j] * self.kinks[j] for j in order)]
-        chosen = set(
-            np.random.Generator(np.random.Philox(key=[seed, 1])).permutation(len(self.points))[:direct].tolist()
-        )
-        for i, (z, label) in enumerate(zip(self.points, self.labels, strict=True)):
-            active = bisect.bisect_left(sorted_kinks, z)
-            value = slopes[active] * z - offsets[active]
-            if i in chosen and self.at(z) != value:
-                raise BoundcheckError(f"the two evaluations of the witness differ at projection {z}.")
-            if value != label or predicted(value, classes) != label:
-                raise BoundcheckError(
-                    f"the witness is {float(value):g} at projection {z}, where the label is {label}."
-                )
+    @property
+    def holds(self) -> bool:
+        """Whether every comparison agreed."""
+        return self.exact == self.decoded == len(self.labels) and self.direct == self.asked
 
 
-def predicted(s: Fraction, classes: int) -> int:
-    """The class 1..k whose logit 2 c s - c^2 is largest; 0 for a tie."""
-    logits = [2 * c * s - c * c for c in range(1, classes + 1)]
-    top = max(logits)
-    return logits.index(top) + 1 if logits.count(top) == 1 else 0
+def memorize(sample: Sample, classes: int, *, labels: str = "run", seed: int = 0) -> Memorized:
+    """Build the witness for a sample and compare it, in exact arithmetic, with every label.
 
+    `labels`: `run` for the sample's own, `random` for uniform ones of `seed`, which also draws the direction.
 
-def memorize(points: Sequence[int], labels: Sequence[int]) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """Kinks and weights of the function that takes the labels (at least 1) at the increasing points."""
-    kinks, weights = [Fraction(points[0] - labels[0])], [Fraction(1)]
-    slope = Fraction(1)
-    for (z, label), (after, wanted) in itertools.pairwise(zip(points, labels, strict=True)):
-        distance = after - z
-        missed = (wanted - label) - slope * distance
-        if missed == 0:
-            weight, kink = Fraction(0), Fraction(z + after, 2)
-        else:
-            weight = _power_above(abs(missed) / distance) * (1 if missed > 0 else -1)
-            kink = after - missed / weight
-        kinks.append(kink)
-        weights.append(weight)
-        slope += weight
-    return tuple(kinks), tuple(weights)
-
-
-def _power_above(x: Fraction) -> Fraction:
-    """The least power of two greater than x > 0."""
-    exponent = x.numerator.bit_length() - x.denominator.bit_length() - 1
-    while Fraction(2) ** exponent <= x:
-        exponent += 1
-    return Fraction(2) ** exponent
-
-
-def witness(run: Run, *, labels: Int[np.ndarray, " n"] | None = None, seed: int = 0) -> Witness:
-    """The network for the training inputs of a run, for its labels or other ones (0..k-1).
-
-    Equal inputs with equal labels count once. Raises `BoundcheckError` for equal inputs with different labels: no
-    function represents them.
+    Raises `DataError` when equal inputs carry different labels: no function has two values at one input.
     """
-    sample = run.sample("train")
-    wanted = (sample.labels if labels is None else labels) + 1
-    for attempt in range(_TRIES):
-        generator = np.random.Generator(np.random.Philox(key=[seed, attempt]))
-        direction = generator.integers(-_LARGEST, _LARGEST + 1, int(np.prod(run.example.shape)))
-        projected, exponent = project(lambda: _rows(run), direction)
-        order = sorted(range(len(projected)), key=projected.__getitem__)
-        merged = _merged(run, projected, order, wanted)
-        if merged is not None:
-            points, names, copies = merged
-            kinks, weights = memorize(points, names)
-            return Witness(
-                direction=direction,
-                exponent=-exponent,
-                points=points,
-                labels=names,
-                copies=copies,
-                kinks=kinks,
-                weights=weights,
-            )
-    raise BoundcheckError(
-        f"no direction of {_TRIES} tells all inputs of {run.name} apart; give another --seed."
+    if labels not in ("run", "random"):
+        raise DataError(f"labels {labels!r} are unknown; give `run` or `random`.")
+    drawn = np.random.Generator(np.random.Philox(key=[0x1A, seed])).integers(0, classes, len(sample))
+    targets = 1 + (sample.labels if labels == "run" else drawn)
+    projection = project(sample, seed)
+    conflicts = [i for i, j in enumerate(projection.same_as) if targets[i] != targets[j]]
+    if conflicts:
+        i, j = conflicts[0], projection.same_as[conflicts[0]]
+        raise DataError(
+            f"examples {j} and {i} (counted from 0) have equal inputs and the labels {targets[j] - 1} and "
+            f"{targets[i] - 1}; conflicts in all: {len(conflicts)}. No function has two values at one input; "
+            f"{'give labels that agree' if labels == 'run' else 'give another --seed, or --labels run'}."
+        )
+    order = projection.order
+    witness = interpolate(
+        projection.direction,
+        [projection.values[i] for i in order],
+        projection.exponent,
+        [int(targets[i]) for i in order],
+    )
+    return compare(witness, projection, sample, targets, classes, seed)
+
+
+def compare(
+    witness: Witness,
+    projection: Projection,
+    sample: Sample,
+    targets: Int[np.ndarray, " n"],
+    classes: int,
+    seed: int = 0,
+) -> Memorized:
+    """Evaluate a witness at every example, knowing nothing of how it was made."""
+    by_value = sorted(range(len(targets)), key=projection.values.__getitem__)
+    values = [projection.values[i] for i in by_value]
+    exact = decoded = direct = 0
+    for i, s in zip(by_value, witness.along(values, projection.exponent), strict=True):
+        exact += s == int(targets[i])
+        decoded += decodes(s, int(targets[i]), classes)
+    generator = np.random.Generator(np.random.Philox(key=[0xD1, seed]))
+    asked = generator.choice(len(targets), min(DIRECT, len(targets)), replace=False).tolist()
+    for i in asked:
+        x = [Fraction(v) for v in np.asarray(sample.inputs(i, i + 1)).reshape(-1).tolist()]
+        direct += witness.at(x) == int(targets[i])
+    return Memorized(
+        witness=witness,
+        projection=projection,
+        labels=targets,
+        classes=classes,
+        exact=exact,
+        decoded=decoded,
+        direct=direct,
+        asked=len(asked),
     )
 
 
-def _rows(run: Run) -> Iterator[Float[np.ndarray, "b d"]]:
-    for inputs, _ in run.sample("train").batches(BATCH):
-        yield np.asarray(inputs, np.float64).reshape(len(inputs), -1)
-
-
-def _merged(
-    run: Run, projected: list[int], order: list[int], wanted: np.ndarray
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
-    """Distinct projections in order with their labels and how many examples each; None if two inputs share one."""
-    points: list[int] = []
-    names: list[int] = []
-    copies: list[int] = []
-    leaders: list[int] = []
-    for i in order:
-        if points and projected[i] == points[-1]:
-            if not np.array_equal(_input(run, i), _input(run, leaders[-1])):
-                return None
-            if wanted[i] != names[-1]:
-                raise BoundcheckError(
-                    f"examples {leaders[-1]} and {i} of {run.name} have equal inputs and the labels {names[-1] - 1} and {int(wanted[i]) - 1}; "
-                    "no function represents both. Remove one of them."
-                )
-            copies[-1] += 1
-            continue
-        points.append(projected[i])
-        names.append(int(wanted[i]))
-        copies.append(1)
-        leaders.append(i)
-    return tuple(points), tuple(names), tuple(copies)
-
-
-def _input(run: Run, i: int) -> np.ndarray:
-    return np.asarray(run.sample("train").inputs(i, i + 1), np.float64) + 0.0
-
-
-def project(rows: Callable[[], Iterator[Float[np.ndarray, "b d"]]], direction: Int[np.ndarray, " d"]) -> tuple[list[int], int]:
-    """(<a, x_i> as whole numbers in units of 2^e, e), exactly, for float inputs in batches.
-
-    Each float is a sum of three limbs of 18 bits times powers of two. Limbs of one power are multiplied and summed in
-    float64, where that is exact; the powers are put together as Python integers.
-    """
-    sums: list[tuple[np.ndarray, int]] = []
-    for x in rows():
-        mantissa, exponent = np.frexp(x)
-        whole = np.ldexp(mantissa, 3 * _LIMB).astype(np.int64)
-        base = exponent - 3 * _LIMB
-        low, high = (int(base[x != 0].min()), int(base[x != 0].max())) if x.any() else (0, 0)
-        span = high - low + 2 * _LIMB + 1
-        n, d = x.shape
-        place = np.clip(base - low, 0, span - 1 - 2 * _LIMB) + span * np.arange(n)[:, None]
-        total = np.zeros(n * span)
-        sign, size = np.sign(whole), np.abs(whole)
-        for limb in range(3):
-            part = sign * ((size >> (_LIMB * limb)) & (2**_LIMB - 1))
-            products = part.astype(np.float64) * direction
-            total += np.bincount((place + _LIMB * limb).ravel(), products.ravel(), n * span)
-        sums.append((total.reshape(n, span).astype(np.int64), low))
-    least = min(low for _, low in sums)
-    projected = []
-    for table, low in sums:
-        shifts = [1 << (low - least + k) for k in range(table.shape[1])]
-        for row in table:
-            used = np.flatnonzero(row)
-            projected.append(sum(int(row[k]) * shifts[k] for k in used))
-    return projected, least
+def decodes(s: Fraction, label: int, classes: int) -> bool:
+    """Whether the logits f_c = 2 c s - c^2 have their largest at the label, and all others lie lower by 1 or more."""
+    logits = [2 * c * s - c * c for c in range(1, classes + 1)]
+    best = logits[label - 1]
+    return all(best - f >= 1 for c, f in enumerate(logits, 1) if c != label)

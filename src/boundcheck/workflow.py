@@ -24,11 +24,13 @@ from .experiment import RunSpec
 from .measure import Measure
 from .quantities.study import Progress as Told
 from .registry import Registry
-from .report import markdown
+from .report import markdown, plots
+from .report.interpolant import interpolant
 from .report.report import Judged, Report, read
 from .run import Run
 from .theorem import Citation, Theorem
 from .training import EpochRecord, fit
+from .witness import memorize
 
 
 class Bars:
@@ -121,6 +123,45 @@ def report(
 ) -> Path:
     """Write the report of evaluated runs; returns the markdown's path."""
     return markdown.write(read(directories), output, title=title, question=question, command=command)
+
+
+def witness(
+    directory: Path, *, labels: str = "run", seed: int = 0, output: Path | None = None
+) -> dict[str, Any]:
+    """Build the network with 2n + d weights that has a stored run's labels, check it exactly, and say what it is.
+
+    With `output`, also write its numbers (`witness.csv`) and the figure of the function (`witness.png`, `.svg`) there.
+    """
+    run = load(directory)
+    found = memorize(run.sample("train"), run.classes, labels=labels, seed=seed)
+    if not found.holds:
+        raise RuntimeError(f"the witness of {run.name} differs from the labels that it was built for")
+    files: list[str] = []
+    if output is not None:
+        rows = [
+            "which,index,value",
+            *(f"{name},{index},{value}" for name, index, value in found.witness.rows()),
+        ]
+        storage.write(output / "witness.csv", "\n".join(rows) + "\n")
+        plots.save(interpolant(found), output / "witness")
+        files = [str(output / f"witness.{suffix}") for suffix in ("csv", "png", "svg")]
+    return {
+        "run": run.name,
+        "labels": labels,
+        "seed": seed,
+        "n": len(found.labels),
+        "distinct": len(found.projection.order),
+        "merged": found.projection.merged,
+        "dimension": len(found.witness.direction),
+        "classes": run.classes,
+        "weights": found.witness.size,
+        "largest_bits": found.witness.largest_bits,
+        "smallest_gap": {"exact": str(found.smallest_gap), "value": float(found.smallest_gap)},
+        "exact": found.exact,
+        "decoded": found.decoded,
+        "direct": found.direct,
+        "files": files,
+    }
 
 
 def report_of(evaluation: Evaluation) -> Report:

@@ -81,7 +81,11 @@ def check(network: Network, tight: float = 1e-11) -> PathNorms:
     norms = network.path_norms()
     assert isinstance(norms, PathNorms)
     assert float(norms.hybrid.lo) <= hybrid_by_hand(network) * (1 + 1e-13)
-    assert hybrid_by_hand(network) * (1 - 1e-13) <= float(norms.hybrid.hi) <= float(norms.hybrid.lo) * (1 + tight)
+    assert (
+        hybrid_by_hand(network) * (1 - 1e-13)
+        <= float(norms.hybrid.hi)
+        <= float(norms.hybrid.lo) * (1 + tight)
+    )
     l1, squared = sum(map(abs, paths)), sum(p * p for p in paths)
     assert norms.l1.contains(Interval(l1))
     assert (norms.l2 * norms.l2).contains(Interval(squared))

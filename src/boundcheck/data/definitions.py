@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..errors import UnknownNameError
+from ..errors import DataError, UnknownNameError
 from .dataset import Dataset
 from .files import Opener, data_folder, from_archive, from_downloads, from_folder
 from .formats import check_classes, read_cifar, read_idx
@@ -24,7 +24,8 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 class Definition:
     """A data set that can be loaded.
 
-    **Fields.** `shape`: of one stored image, channels last. `origin`: who made it and how it is supplied, in
+    **Fields.** `shape`: of one stored image, channels last. `brightest`: the largest value that a pixel of its format can
+    have. `origin`: who made it and how it is supplied, in
     words. `preparation`: the default one. `read`: the four arrays and the words for their source, given the
     user's folder.
     """
@@ -38,6 +39,7 @@ class Definition:
     origin: str
     preparation: str
     read: Callable[[Definition, Path | None], tuple[Arrays, str]]
+    brightest: int = 255
 
 
 def _digits(definition: Definition, folder: Path | None) -> tuple[Arrays, str]:
@@ -114,6 +116,8 @@ DATASETS: Final = MappingProxyType(
                 origin="Alpaydin and Kaynak 1998, the test part; embedded in scikit-learn",
                 preparation="unit16",
                 read=_digits,
+                # Each pixel counts the marked ones among 4x4 of the 32x32 bitmap.
+                brightest=16,
             ),
             Definition(
                 name="fashion-mnist",
@@ -158,6 +162,12 @@ def load_dataset(name: str) -> Dataset:
 def _load(name: str, folder: Path | None) -> Dataset:
     definition = DATASETS[name]
     (train_images, train_labels, test_images, test_labels), source = definition.read(definition, folder)
+    for images in (train_images, test_images):
+        if images.max(initial=0) > definition.brightest:
+            raise DataError(
+                f"{name}: a pixel is {images.max()}; at most {definition.brightest} is possible. Supply the data set as "
+                "distributed."
+            )
     return Dataset(
         name=name,
         classes=definition.classes,

@@ -46,3 +46,34 @@ class LogSauer(IntervalFunction):
         # Beyond the largest term: as a tail of the binomial law with odds K, whose complement falls.
         tail = log_tail(lambda i: at(i) - everything, down, d, 0, m, m)
         return (everything + tail).minimum(everything)
+
+
+class Ceil(IntervalFunction):
+    """The least whole number that is not below x."""
+
+    nargs = (1,)
+    tex = r"\left\lceil {}\right\rceil"
+
+    @classmethod
+    def enclose(cls, x: Interval) -> Interval:
+        return Interval._outward(
+            *(end if not end.is_finite() else end.ceil() for end in (x.lo.mid(), x.hi.mid()))
+        )
+
+
+class Harmonic(IntervalFunction):
+    """H_n = 1 + 1/2 + ... + 1/n = digamma(n + 1) + Euler's constant, for real n >= 0; nondecreasing."""
+
+    nargs = (1,)
+    tex = r"H_{{{}}}"
+
+    @classmethod
+    def enclose(cls, n: Interval) -> Interval:
+        return Interval.hull(*(cls._at(end) for end in (n.lo.mid(), n.hi.mid())))
+
+    @staticmethod
+    def _at(n: arb) -> Interval:
+        if not n.is_finite():
+            return Interval._outward(n, n)
+        ball = (n + 1).digamma() + arb.const_euler()
+        return Interval._outward(ball, ball)

@@ -26,3 +26,23 @@ class Dudley(IntervalFunction):
         if u <= 0:
             return Interval(0)
         return u if u >= 1 or not u.is_finite else u * (1 + (-u.log()).maximum(0))
+
+
+class NetIntegral(IntervalFunction):
+    """psi(u) = ln(1 + u) + u ln(1 + 1/u), the mean of ln(1 + u/t) over t in (0, 1]; psi(0) = 0.
+
+    Nondecreasing. Source: docs/theory/parameter-count.md.
+    """
+
+    nargs = (1,)
+    tex = r"\psi\!\left({}\right)"
+
+    @classmethod
+    def enclose(cls, u: Interval) -> Interval:
+        return Interval.hull(cls._at(Interval(u.lo)), cls._at(Interval(u.hi)))
+
+    @staticmethod
+    def _at(u: Interval) -> Interval:
+        if u <= 0:
+            return Interval(0)
+        return u.log1p() + (u * u.reciprocal().log1p() if u.is_finite else Interval(1))

@@ -40,6 +40,14 @@ def families(names: str) -> tuple[Any, ...]:
     return tuple(sympy.IndexedBase(name, nonnegative=True) for name in names.split())
 
 
+def index_families(names: str) -> tuple[Any, ...]:
+    """Families of whole numbers that may be negative, such as indices of a two-sided grid.
+
+    SymPy takes the absolute value of what it holds for nonnegative to be the thing itself.
+    """
+    return tuple(sympy.IndexedBase(name, integer=True) for name in names.split())
+
+
 class Between(IntervalFunction):
     """A number of which only a lower and an upper bound are known (a growth function, say)."""
 
@@ -49,3 +57,31 @@ class Between(IntervalFunction):
     @classmethod
     def enclose(cls, lo: Interval, hi: Interval) -> Interval:
         return Interval.hull(lo.minimum(hi), hi)
+
+
+class Within(IntervalFunction):
+    """x, for which two bounds are known that say more of it where its symbols range over wide intervals.
+
+    The value is x; `lo <= x <= hi` must hold at every point. It serves where x is an expression with steps, or one in
+    which a symbol occurs often, and the bounds are monotone.
+    """
+
+    nargs = (3,)
+    tex = r"{0}"
+
+    @classmethod
+    def enclose(cls, x: Interval, lo: Interval, hi: Interval) -> Interval:
+        low, high = x.maximum(lo.lo), x.minimum(hi.hi)
+        # At a point all three may agree up to their rounding.
+        return Interval.hull(low.lo, high.hi) if low.lo <= high.hi else Interval.hull(high.hi, low.lo)
+
+
+class Larger(IntervalFunction):
+    """max(a, b), into which SymPy does not look: it would spend long on comparing sums of families."""
+
+    nargs = (2,)
+    tex = r"\max\!\left({},\, {}\right)"
+
+    @classmethod
+    def enclose(cls, a: Interval, b: Interval) -> Interval:
+        return a.maximum(b)

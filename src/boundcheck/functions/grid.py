@@ -73,6 +73,17 @@ class FloorIndex(IntervalFunction):
         return _index(t, lambda x: _steps(x, 8, arb.floor), arb.neg_inf())
 
 
+class CeilIndex(IntervalFunction):
+    """ceil(8 log2 t): the least j with t <= 2^(j/8); -inf for 0."""
+
+    nargs = (1,)
+    tex = r"\left\lceil 8 \log_2 {}\right\rceil"
+
+    @classmethod
+    def enclose(cls, t: Interval) -> Interval:
+        return _index(t, lambda x: _steps(x, 8, arb.ceil), arb.neg_inf())
+
+
 def grid_up(t: Any) -> Any:
     """`t` rounded up to the one-sided grid 2^(j/8 - 10), j >= 0."""
     return 2 ** (OneSidedIndex(t) / 8 - 10)

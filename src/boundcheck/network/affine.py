@@ -57,6 +57,8 @@ class Affine:
     free: bool = False
     _norms: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
     _methods: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _joint: dict[tuple[Any, ...], Interval] = field(default_factory=dict, init=False, repr=False)
+    """The norms of this piece with others on the same input, by those others."""
 
     @property
     def in_size(self) -> int:

@@ -179,7 +179,11 @@ def _same_value(a: Term, b: Term) -> bool:
 
 
 def _joint(rows: list[Term], gap: float | None) -> Interval:
-    pieces = [row.piece.operator for row in rows if row.piece is not None]
+    """The norm of convolutions of one value, found once: other views of the network ask for the same."""
+    first, *others = [row.piece for row in rows if row.piece is not None]
+    key = (*others, gap)
+    if key not in first._joint:
+        pieces = [p.operator for p in (first, *others)]
+        first._joint[key], _ = joint_spectral_norm([p for p in pieces if isinstance(p, Convolution)], gap)
     (inner,) = rows[0].parts
-    norm, _ = joint_spectral_norm([p for p in pieces if isinstance(p, Convolution)], gap)
-    return norm * inner.norm(gap)
+    return first._joint[key] * inner.norm(gap)

@@ -11,6 +11,7 @@ import numpy as np
 from ..interval import Interval
 from ..network import Affine, Chain, Dense, Network, Nonlinearity, Relu
 from ..network.nonlinear import MaxPool
+from .heads import labelled_in_every_way
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
@@ -177,18 +178,13 @@ def shattered_points(study: Study) -> Quantity:
 
 
 def shattered(d: int, hidden: Sequence[int]) -> int:
-    """The largest of the counts C1, C2, C5 and C6 for input dimension d and hidden widths with biases.
+    """The largest of the counts C1 to C6 for input dimension d and hidden widths with biases.
 
     Source: docs/theory/shattering.md, after Zhang et al. 2017 (Theorem 1) and Yun, Sra and Jadbabaie 2019.
     """
     if d < 1 or not hidden or min(hidden) < 1:
         return 0
-    depth = len(hidden)
-    counts = [1 + max(hidden)]
-    if depth == 2:
-        counts.append(sum(hidden))
-    elif depth >= 3 and min(hidden[1:-1]) >= 2:
-        counts.append(sum(hidden) - 2 * (depth - 2))
+    counts = [labelled_in_every_way(hidden)]
     counts += [2 * ((a + 1) // 2) * ((b + 1) // 2) for a, b in itertools.pairwise(hidden)]
     rank = d
     for width in hidden:

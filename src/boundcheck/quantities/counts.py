@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..functions import BinomialInverse
 from ..interval import Interval
-from .margins import Margins
+from .margins import MarginError, Margins
 from .quantity import Evidence, Measurement, Quantity, measurement
 from .study import Study
 
@@ -87,6 +87,13 @@ def test_error_interval(study: Study) -> Quantity:
 def ramp_risk(study: Study) -> Quantity:
     """(1/n) sum_i min(1, max(0, 1 - m_i/gamma)), a function of gamma."""
     margins = study.margins("train")
+    return Quantity(value=margins, evidence=Evidence.ENCLOSED, method="margins of all training examples")
+
+
+@measurement("fraction of training margins that are at most the margin", at_most=1)
+def margin_error(study: Study) -> Quantity:
+    """(1/n) #{i : m_i <= gamma}, a function of gamma."""
+    margins = MarginError(margins=study.margins("train"))
     return Quantity(value=margins, evidence=Evidence.ENCLOSED, method="margins of all training examples")
 
 

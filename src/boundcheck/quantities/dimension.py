@@ -43,6 +43,10 @@ def graph_dimension(study: Study) -> Quantity:
     """d, between the number of points surely shattered and what counting sign patterns allows."""
     least = study.measure(shattered_points).value
     assert isinstance(least, Interval)
+    if float(least.hi) == 0:
+        # No chain of dense layers. What is labelled in every way is shattered as well.
+        least = study.measure(memorized_points).value
+        assert isinstance(least, Interval)
     most = largest_shattered(rounds_of(study.network))
     return Quantity(
         value=Interval.hull(Interval(least.lo), most),
@@ -58,7 +62,7 @@ def natarajan_dimension(study: Study) -> Quantity:
     assert isinstance(graph, Interval)
     assert isinstance(points, Interval)
     return Quantity(
-        value=Interval.hull(points, Interval(graph.hi)),
+        value=Interval.hull(Interval(points.lo), Interval(graph.hi)),
         evidence=Evidence.ENCLOSED,
         method="inputs that receive every labelling below, the graph dimension above",
     )

@@ -12,11 +12,13 @@ import safetensors.numpy
 from jaxtyping import Float64
 
 from .. import storage
+from ..data import DATASETS, PREPARATIONS
 from ..interval import Interval
 from ..network import Affine, Convolution, Network
 from ..network.path import first_layers
 from ..network.rounding import TINY, gam
-from .quantity import Evidence, Quantity, measurement
+from .margins import BATCH
+from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
 ROUNDED: Final = "float64 sum with its rounding"
@@ -88,6 +90,43 @@ def rms_coordinate(study: Study) -> Quantity:
 def largest_coordinate(study: Study) -> Quantity:
     """max_ic |x_ic| over the training inputs."""
     return Quantity(value=Interval(coordinates(study).largest), evidence=Evidence.EXACT, method="read off")
+
+
+@measurement("bound on the l2 norm of every input of the distribution")
+def input_norm_bound(study: Study) -> Quantity:
+    """B, from the format of the images and their preparation alone: known before any example is seen.
+
+    Raises `UnavailableError` for a run from arrays, whose inputs are known on the sample only, and when an input of the
+    run is larger after all.
+    """
+    spec = study.run.spec
+    if spec is None:
+        raise UnavailableError(
+            "of a run from arrays the inputs are known on the sample alone; a bound on the norm of every input of the "
+            "distribution is needed. Train with an experiment file, whose preparation gives one."
+        )
+    definition = DATASETS[spec.dataset]
+    bound = PREPARATIONS[spec.prepared].largest_norm(definition.shape, definition.brightest)
+
+    def largest() -> Interval:
+        peak, size = 0.0, 0
+        for split in ("train", "test"):
+            for x, _ in study.run.sample(split).batches(BATCH):
+                flat = np.asarray(x, np.float64).reshape(len(x), -1)
+                size = flat.shape[1]
+                peak = max(peak, float(np.einsum("ij,ij->i", flat, flat).max(initial=0.0)))
+        return (Interval(peak) * (1 - Interval(gam(size + 8)))).sqrt()
+
+    found = study.remember(
+        "largest-input-norm", (study.run.digests["train"], study.run.digests["test"]), largest
+    )
+    if found > bound:
+        raise UnavailableError(
+            f"an input has l2 norm {float(found.lo):.6g}, above the {float(bound.hi):.6g} that {spec.prepared} of "
+            f"{spec.dataset} allows; the bound on its norm is wrong."
+        )
+    method = f"every image of the format after the preparation {spec.prepared}"
+    return Quantity(value=bound, evidence=Evidence.ENCLOSED, method=method)
 
 
 @measurement("number of input coordinates", whole=True)

@@ -74,6 +74,23 @@ class Margins:
         return (Interval(mean) + Interval(direction) * slack).maximum(0).minimum(1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginError:
+    """The fraction of examples whose margin is at most gamma, a function of gamma."""
+
+    margins: Margins
+
+    def at(self, gamma: Interval) -> Interval:
+        """For every gamma >= 0 of the interval. Nondecreasing in gamma and nonincreasing in each margin.
+
+        An example counts in the lower end if its margin is certainly at most the smallest gamma, in the upper end unless
+        it is certainly above the largest.
+        """
+        certain = int(np.count_nonzero(self.margins.upper <= float(gamma.lo)))
+        possible = int(np.count_nonzero(~(self.margins.lower > float(gamma.hi))))
+        return Interval(certain, possible) / self.margins.size
+
+
 def margin_ends(
     logits: Float[np.ndarray, "n k"], radius: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

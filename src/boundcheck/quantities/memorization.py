@@ -1,144 +1,57 @@
 """How many of the actual training inputs the architecture can label in every way, whatever training finds.
 
-Explicit constructions on the fully connected layers that end the network (docs/theory/shattering.md). They speak of all
-real weights, and of the examples at hand: all labellings of N distinct inputs are realized, so that the Rademacher
-complexity of the 0-1 loss class is at least N/(2n), and exactly known once N reaches their number.
+Explicit constructions on the fully connected layers that end the network (docs/theory/memorization.md). They speak of all
+real weights and of the inputs at hand: if N of them receive every labelling, the Rademacher complexity of the 0-1 loss
+class is at least N/(2n), and it is known exactly once N reaches the number of distinct inputs.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
+from jaxtyping import Int
 
 from ..interval import Interval
-from ..network import Affine, Dense, Network, Relu
-from ..network.rounding import TINY, gam
+from ..network import Network
+from ..projection import inner_products, project
 from . import modular
-from .quantity import Evidence, Quantity, measurement
+from .features import independent, separated
+from .heads import Head, heads_of
+from .hyperplanes import grouped
+from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
 MOST_GROUPS: Final = 512
-"""Groups of points for one hidden layer are tried up to this many: 128 groups of 469 images take some 20 seconds."""
+"""At most so many groups on hyperplanes are tried: the time is some tenths of a second a group."""
+
+_ROWS: Final = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The fully connected layers that end a network: free dense layers with biases, ReLU between them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """The training examples by equal inputs.
 
-    `reads`: the position of the value that they read; `pieces`: in order, the logits last.
+    `first`: one example of each group. `sizes`: how many each has. `consistent`: whether equal inputs always carry equal
+    labels.
     """
 
-    reads: int
-    pieces: tuple[Affine, ...]
-
-    @property
-    def hidden(self) -> tuple[int, ...]:
-        """The widths of the hidden layers."""
-        return tuple(piece.out_size for piece in self.pieces[:-1])
-
-    @property
-    def dimension(self) -> int:
-        """How many numbers of what it reads the first layer uses."""
-        return self.pieces[0].operator.in_shape[0]
-
-
-def head_of(network: Network) -> Head | None:
-    """The longest head; None if the network does not end with such a layer."""
-    readers: dict[int, int] = {}
-    for node in network.nodes:
-        for i in node.inputs:
-            readers[i] = readers.get(i, 0) + 1
-    position, pieces = len(network.nodes) - 1, []
-    while True:
-        node = network.nodes[position]
-        piece = node.operation
-        if not (isinstance(piece, Affine) and piece.free and piece.has_bias):
-            break
-        if not isinstance(piece.operator, Dense):
-            break
-        pieces.insert(0, piece)
-        (reads,) = node.inputs
-        before = network.nodes[reads]
-        if not isinstance(before.operation, Relu) or readers[reads] > 1:
-            return Head(reads, tuple(pieces))
-        position = before.inputs[0]
-        if readers[position] > 1:
-            return Head(reads, tuple(pieces))
-        candidate = network.nodes[position].operation
-        if not (
-            isinstance(candidate, Affine)
-            and candidate.free
-            and candidate.has_bias
-            and isinstance(candidate.operator, Dense)
-            and pieces[0].arrange is None
-        ):
-            return Head(reads, tuple(pieces))
-    return None
-
-
-def labelled_in_every_way(hidden: Sequence[int]) -> int:
-    """The largest of C1 to C4: so many distinct inputs, whatever they are, receive every labelling."""
-    if not hidden or min(hidden) < 1:
-        return 0
-    depth = len(hidden)
-    counts = [1 + max(hidden)]
-    if depth == 2:
-        counts.append(sum(hidden))
-    elif depth >= 3 and min(hidden[1:-1]) >= 2:
-        counts.append(sum(hidden) - 2 * (depth - 2))
-    pairs = list(itertools.pairwise(hidden))
-    counts += [((a + 1) // 2) * ((b + 1) // 2) for a, b in pairs]
-    if depth >= 2 and min(hidden) >= 2:
-        gains = [max(0, (a - 4) // 2) * max(0, (b - 1) // 2) for a, b in pairs]
-        # The best choice of disjoint pairs of consecutive layers.
-        best = [0, 0]
-        for gain in gains:
-            best.append(max(best[-1], best[-2] + gain))
-        counts.append(best[-1])
-    return max(counts)
-
-
-# The examples -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """The training examples by equal inputs: `first` indices of the distinct ones, `sizes` of the groups, whether equal
-    inputs always carry equal labels."""
-
-    first: np.ndarray
-    sizes: np.ndarray
+    first: Int[np.ndarray, " g"]
+    sizes: Int[np.ndarray, " g"]
     consistent: bool
 
 
 def groups_of(study: Study) -> Groups:
-    """Equal inputs found by SHA-256 of their bytes (0.0 and -0.0 being one number); equality itself is then compared."""
-    labels = study.run.sample("train").labels
-    seen: dict[bytes, int] = {}
-    first: list[int] = []
-    sizes: list[int] = []
-    consistent = True
-    position = 0
-    for batch in study.each_input():
-        rows = batch.reshape(len(batch), -1) + 0.0
-        for row in rows:
-            key = hashlib.sha256(row.tobytes()).digest()
-            group = seen.setdefault(key, len(first))
-            if group == len(first):
-                first.append(position)
-                sizes.append(1)
-            else:
-                sizes[group] += 1
-                consistent &= bool(labels[position] == labels[first[group]])
-            position += 1
-    return Groups(np.array(first), np.array(sizes), consistent)
+    """Equal inputs, found by an exact projection and then compared entry by entry; 0.0 and -0.0 are one number."""
+    sample = study.run.sample("train")
+    same_as = np.array(project(sample).same_as)
+    first, sizes = np.unique(same_as, return_counts=True)
+    consistent = bool((sample.labels == sample.labels[same_as]).all())
+    return Groups(first=first, sizes=sizes, consistent=consistent)
 
 
 def mean_absolute_sum(s: int) -> Fraction:
@@ -147,133 +60,156 @@ def mean_absolute_sum(s: int) -> Fraction:
 
 
 def complexity_of(groups: Groups, points: int) -> Interval:
-    """Rad_S(G) where `points` of the distinct inputs receive every labelling: docs/theory/shattering.md, (a) to (d)."""
+    """Rad_S(G) where `points` of the distinct inputs receive every labelling: (a) to (d) of docs/theory/shattering.md."""
     n, distinct = int(groups.sizes.sum()), len(groups.sizes)
     sizes, counts = np.unique(groups.sizes, return_counts=True)
     pairs = zip(sizes.tolist(), counts.tolist(), strict=True)
     whole = sum((mean_absolute_sum(s) * c for s, c in pairs), Fraction(0)) / (2 * n)
     most = whole if groups.consistent else Fraction(1, 2)
-    if points >= distinct:
-        return Interval(whole) if groups.consistent else Interval(Fraction(distinct, 2 * n), most)
-    return Interval(Fraction(points, 2 * n), most)
+    if points >= distinct and groups.consistent:
+        return Interval(whole)
+    return Interval(Fraction(min(points, distinct), 2 * n), most)
 
 
-# What a head can do with them ---------------------------------------------------------------------------------------
+# What the heads of a network can do with them -------------------------------------------------------------------------
 
 
 def memorized(study: Study, groups: Groups) -> int:
     """How many distinct training inputs surely receive every labelling."""
-    head = head_of(study.network)
-    if head is None:
-        return 0
-    count, distinct = labelled_in_every_way(head.hidden), len(groups.first)
-    if head.reads != 0:
-        return min(count, _separated(study, head)) if count else 0
+    best, distinct = 0, len(groups.first)
+    heads = heads_of(study.network)
+    for head in heads:
+        # Without its biases a head does less, and a longer one may do more.
+        if best < distinct and (head.biased or len(head.pieces) > len(heads[0].pieces) or len(heads) == 1):
+            best = max(best, _labelled(study, head, groups, best))
+    return min(best, distinct)
+
+
+def _labelled(study: Study, head: Head, groups: Groups, best: int) -> int:
+    exact = head.reads == 0 and head.dimension == study.network.nodes[0].size
     if not head.hidden:
-        return _by_rank(study, head, groups)
-    if count < distinct:
-        count = max(count, _by_hyperplanes(study, head, groups))
-    return min(count, distinct)
-
-
-def _used(study: Study, head: Head, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The inputs of the first layer for the examples `rows`, in batches of residues."""
-    sample, arrange = study.run.sample("train"), head.pieces[0].arrange
-    for start in range(0, len(rows), 2048):
-        chosen = rows[start : start + 2048]
-        low, high = int(chosen.min()), int(chosen.max()) + 1
-        block = np.asarray(sample.inputs(low, high), np.float64).reshape(high - low, -1)[chosen - low]
-        yield modular.residues(block if arrange is None else block[:, arrange])
-
-
-def _by_rank(study: Study, head: Head, groups: Groups) -> int:
-    """Without hidden layer: as many points as the inputs with a constant have rank, among the first 2 (d + 1)."""
-    rows = groups.first[: 2 * (head.dimension + 1)]
-    inputs = np.concatenate(list(_used(study, head, rows)))
-    return modular.rank(np.concatenate([inputs, np.ones((len(inputs), 1), inputs.dtype)], axis=1))
-
-
-def _by_hyperplanes(study: Study, head: Head, groups: Groups) -> int:
-    """C7: the points covered by certified groups, four units of the first hidden layer each."""
-    most, first = head.hidden[0] // 4, groups.first
-    if not 1 <= most <= MOST_GROUPS:
+        if not exact:
+            return independent(study, study.network, head)
+        rows = groups.first[: 2 * (head.dimension + 1)]
+        inputs = np.concatenate(list(_residues(study, rows)))
+        constant = np.ones((len(inputs), int(head.biased)), inputs.dtype)
+        return modular.rank(np.concatenate([inputs, constant], axis=1))
+    if min(head.hidden) < 1:
         return 0
-    size = min(head.dimension, -(-len(first) // most))
-    inputs = np.concatenate(list(_used(study, head, first)))
-    generator = np.random.Generator(np.random.Philox(key=[0xC7, len(first)]))
-    order = generator.permutation(len(first))
-    number = min(most, -(-len(first) // size))
-    covered = 0
-    for index in range(number):
-        group = order[index * size : (index + 1) * size]
-        covered += len(group) if _alone(inputs, group, generator) else 0
-        study.progress("hyperplanes through groups of inputs", index + 1, number)
-    return covered
+    if not exact:
+        if head.count <= best:
+            return 0
+        wanted, found = min(head.count, len(groups.first)), 0
+        for network in _fronts(study):
+            found = max(found, separated(study, network, head, wanted))
+            if found >= wanted:
+                break
+        return min(head.count, found)
+    rows, scales = (groups.first, None) if head.biased else directions_of(study)
+    if head.count >= len(rows):
+        return len(rows)
+    most = min(head.hidden[0] // 4, MOST_GROUPS)
+    return max(head.count, _on_hyperplanes(study, head, rows, scales, most))
 
 
-def _alone(inputs: np.ndarray, group: np.ndarray, generator: np.random.Generator) -> bool:
-    """Whether the group is affinely independent and no other input lies in its affine hull, certainly."""
-    base = inputs[group[0]]
-    differences = (inputs[group[1:]].astype(np.int64) - base) % modular.PRIME
-    others = np.ones(len(inputs), bool)
-    others[group] = False
-    for _ in range(4):
-        # A product is 0 by accident once in p times; then another hyperplane through the group is drawn.
-        u = modular.normal_vector(differences, generator)
-        if u is None:
-            return False
-        levels = modular.products(inputs, u[:, None])[:, 0]
-        on = int(modular.products(base[None], u[:, None])[0, 0])
-        others &= levels == on
-        if not others.any():
-            return True
-    return False
+def _fronts(study: Study) -> Iterator[Network]:
+    """The network at weights that are at hand: what stands before a head may have any."""
+    yield study.network
+    try:
+        yield study.initial
+    except UnavailableError:
+        return
 
 
-def _separated(study: Study, head: Head) -> int:
-    """How many features are certified pairwise distinct: their projections have disjoint enclosures."""
-    network = study.network
-    front = replace(network, nodes=network.nodes[: head.reads + 1], classes=network.nodes[head.reads].size)
-    arrange = head.pieces[0].arrange
-    direction = np.random.Generator(np.random.Philox(key=[0xD1, head.dimension])).normal(size=head.dimension)
-    low, high = [], []
-    done = 0
+def directions_of(study: Study) -> tuple[Int[np.ndarray, " g"], Int[np.ndarray, " g"]]:
+    """Examples whose inputs have certainly distinct directions, and for each the residue of <u, x>, which is positive.
+
+    u is a coordinate, or the sum of all, with one sign on the whole sample; without such a u there are none.
+    """
+    sample = study.run.sample("train")
+    u = _one_sided(study)
+    if u is None:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    levels, unit = inner_products(sample, u)
+    scale = pow(2, unit, modular.PRIME)
+    seen: dict[Fraction, int] = {}
+    for i, (along, level) in enumerate(zip(project(sample).values, levels, strict=True)):
+        # Equal quotients may be chance; they count once. A residue of 0 has no inverse.
+        if level % modular.PRIME:
+            seen.setdefault(Fraction(along, level), i)
+    rows = sorted(seen.values())
+    return np.array(rows), np.array([levels[i] * scale % modular.PRIME for i in rows])
+
+
+def _one_sided(study: Study) -> Int[np.ndarray, " d"] | None:
+    """A whole vector u with <u, x_i> > 0 on the whole sample: plus or minus a coordinate, or all of them; None if none is."""
+    lowest = highest = sums = None
     for batch in study.each_input():
-        values, radii = front.enclose(batch)
-        if arrange is not None:
-            values, radii = values[:, arrange], radii[:, arrange]
-        with np.errstate(over="ignore", invalid="ignore"):
-            at = values @ direction
-            slack = gam(head.dimension + 4) * (np.abs(values) @ np.abs(direction))
-            error = (radii @ np.abs(direction)) * (1 + gam(head.dimension + 4)) + slack * 1.01
-        error = error + head.dimension * TINY
-        low.append(at - error)
-        high.append(at + error)
-        done += len(batch)
-        study.progress("features of the training inputs", done, study.run.sizes["train"])
-    return disjoint(np.concatenate(low), np.concatenate(high))
+        rows = batch.reshape(len(batch), -1)
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        lowest = low if lowest is None else np.minimum(lowest, low)
+        highest = high if highest is None else np.maximum(highest, high)
+    assert lowest is not None
+    assert highest is not None
+    u = np.zeros(len(lowest), np.int64)
+    for ends, sign in ((lowest, 1), (-highest, -1)):
+        if ends.max(initial=-1) > 0:
+            u[ends.argmax()] = sign
+            return u
+    for sign in (1, -1):
+        u[:] = sign
+        sums = inner_products(study.run.sample("train"), u)[0]
+        if min(sums) > 0:
+            return u
+    return None
 
 
-def disjoint(low: np.ndarray, high: np.ndarray) -> int:
-    """The largest number of pairwise disjoint intervals [low_i, high_i]; those that are not finite do not count."""
-    known = np.isfinite(low) & np.isfinite(high)
-    low, high = low[known], high[known]
-    count, end = 0, -math.inf
-    for i in np.argsort(high, kind="stable"):
-        if low[i] > end:
-            count, end = count + 1, float(high[i])
-    return count
+def _on_hyperplanes(
+    study: Study, head: Head, rows: Int[np.ndarray, " g"], scales: Int[np.ndarray, " g"] | None, most: int
+) -> int:
+    """C7, on as many of these examples as groups of the largest size can hold."""
+    if most < 1:
+        return 0
+    generator = np.random.Generator(np.random.Philox(key=[0xC7, len(rows)]))
+    chosen = np.sort(generator.permutation(len(rows))[: most * head.dimension])
+    points = np.concatenate(list(_residues(study, rows[chosen])))
+    if scales is not None:
+        inverses = np.array([pow(int(s), -1, modular.PRIME) for s in scales[chosen]], np.int64)
+        points = (points * inverses[:, None] % modular.PRIME).astype(np.int32)
+    return grouped(points, most, progress=study.progress)[0]
+
+
+def _residues(study: Study, rows: Int[np.ndarray, " g"]) -> Iterator[Int[np.ndarray, "b d"]]:
+    """The inputs of some examples, in increasing order, modulo a prime."""
+    sample = study.run.sample("train")
+    for start in range(0, len(rows), _ROWS):
+        chosen = rows[start : start + _ROWS]
+        low, high = int(chosen[0]), int(chosen[-1]) + 1
+        block = np.concatenate(
+            [
+                np.asarray(sample.inputs(at, min(at + _ROWS, high)), np.float64)[
+                    chosen[(chosen >= at) & (chosen < at + _ROWS)] - at
+                ]
+                for at in range(low, high, _ROWS)
+            ]
+        )
+        yield modular.residues(block.reshape(len(chosen), -1))
+
+
+# The quantities -------------------------------------------------------------------------------------------------------
 
 
 @measurement("training inputs that receive every labelling", whole=True)
 def memorized_points(study: Study) -> Quantity:
-    """N_S."""
-    value = study.remember(
-        "memorized-points",
-        (study.run.digests["train"],),
-        lambda: Interval(memorized(study, groups_of(study))),
-    )
-    return Quantity(value=value, evidence=Evidence.EXACT, method=_method(study))
+    """N_S, the size of the largest such set, between what is constructed and the number of distinct inputs."""
+    parts = (study.run.digests["train"],)
+
+    def measure() -> Interval:
+        groups = groups_of(study)
+        return Interval.hull(memorized(study, groups), len(groups.first))
+
+    value = study.remember("memorized-inputs", parts, measure)
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=_method(study))
 
 
 @measurement("Rademacher complexity of the 0-1 loss class, by memorization", at_most=0.5)
@@ -281,25 +217,21 @@ def memorization_complexity(study: Study) -> Quantity:
     """Rad_S(G) >= N_S/(2n), and known exactly once all distinct inputs receive every labelling."""
     points = study.measure(memorized_points).value
     assert isinstance(points, Interval)
-    value = study.remember(
-        "memorization-complexity",
-        (study.run.digests["train"],),
-        lambda: complexity_of(groups_of(study), points.integers()[0]),
-    )
-    return Quantity(value=value, evidence=Evidence.EXACT, method=_method(study))
+    least = Interval(points.lo).integers()[0]
+    parts = (study.run.digests["train"], str(least))
+    value = study.remember("memorized-complexity", parts, lambda: complexity_of(groups_of(study), least))
+    return Quantity(value=value, evidence=Evidence.ENCLOSED, method=_method(study))
 
 
 def _method(study: Study) -> str:
     """How the count is known, from the architecture alone."""
-    head = head_of(study.network)
-    if head is None:
-        return "the network does not end with a free fully connected layer with biases: nothing claimed"
+    heads = heads_of(study.network)
+    if not heads:
+        return "the network does not end with a free fully connected layer: nothing claimed"
+    head = max(heads, key=lambda head: head.count)
     if not head.hidden:
-        return (
-            f"rank of the inputs with a constant, modulo {modular.PRIME}"
-            if head.reads == 0
-            else "no hidden layer at its end: nothing claimed"
-        )
-    widths = "-".join(map(str, head.hidden))
-    where = "distinct inputs" if head.reads == 0 else "features certified distinct at the trained weights"
-    return f"explicit weights for the hidden layers {widths} on {where}"
+        where = f"inputs modulo {modular.PRIME}" if head.reads == 0 else "enclosed features"
+        return f"rank of the {where}, {head.name}"
+    where = "inputs" if head.reads == 0 else "enclosed features"
+    what = f"distinct {where}" if head.biased else f"{where} of distinct directions"
+    return f"explicit weights for {head.name}, on {what}"

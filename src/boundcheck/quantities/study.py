@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -42,18 +42,24 @@ class Study:
     """A run, a confidence level, and everything measured so far.
 
     **Arguments.** `run`. `delta`: the failure probability of each verdict. `progress`: told about long work. `folder`:
-    where in the run's directory measurements are kept.
+    where in the run's directory measurements are kept. `known`: quantities that are not to be measured, because they are
+    known otherwise.
     """
 
     def __init__(
-        self, run: Run, delta: Fraction, progress: Progress = silent, folder: str = "quantities"
+        self,
+        run: Run,
+        delta: Fraction,
+        progress: Progress = silent,
+        folder: str = "quantities",
+        known: Mapping[Measurement, Quantity] | None = None,
     ) -> None:
         self.run = run
         self.delta = delta
         self.progress = progress
         self._folder = folder
         self._compressed: Study | None = None
-        self._measured: dict[Measurement, Quantity] = {}
+        self._measured: dict[Measurement, Quantity] = dict(known or {})
         self._margins: dict[str, Margins] = {}
         self._chains: dict[tuple[bool, bool], Chain | Refusal] = {}
         self._paths: dict[bool, PathNorms | Refusal] = {}

@@ -57,7 +57,9 @@ def layer_spectral_norms(study: Study) -> Quantity:
 @measurement("spectral norm of each layer's change since initialization")
 def layer_spectral_distances(study: Study) -> Quantity:
     """|A_i - A_i^0|."""
-    return Quantity(value=joint_spectral_norms(moved_pieces(study)), evidence=Evidence.ENCLOSED, method=ROUNDED)
+    return Quantity(
+        value=joint_spectral_norms(moved_pieces(study)), evidence=Evidence.ENCLOSED, method=ROUNDED
+    )
 
 
 @measurement("Frobenius norm of the weights of each layer")

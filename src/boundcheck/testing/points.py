@@ -21,7 +21,7 @@ SIZE_OF = {
 """An error rate is a count over the size of its sample."""
 
 SIZES = frozenset(SIZE_OF.values())
-RISKS = frozenset({*SIZE_OF, "ramp-risk"})
+RISKS = frozenset({*SIZE_OF, "ramp-risk", "margin-error"})
 
 Point = dict[Any, Any]
 

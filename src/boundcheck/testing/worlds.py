@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..interval import Interval
+from ..quantities.inputs import input_norm_bound
 from ..quantities.quantity import Evidence, Quantity
 from ..quantities.study import Study, margins_of
 from ..run import Run
@@ -64,7 +65,8 @@ class Trial:
     """One training set of a world under examination, shared by all bounds."""
 
     def __init__(self, drawn: Drawn, delta: Fraction) -> None:
-        self.study = Study(frozen(drawn.run), delta)
+        known = {input_norm_bound: _largest_norm(drawn.support[0])}
+        self.study = Study(frozen(drawn.run), delta, known=known)
         self.known = drawn.known
         self._support = drawn.support
         self._errors: dict[str, Interval] = {}
@@ -76,6 +78,14 @@ class Trial:
             margins = margins_of(run.network, run.predict, run.params, iter([self._support]))
             self._errors[kind] = margins.errors / margins.size
         return self._errors[kind]
+
+
+def _largest_norm(x: np.ndarray) -> Quantity:
+    """Of every input that can occur: there are finitely many."""
+    squares = np.square(x.reshape(len(x), -1).astype(np.float64)).sum(axis=1)
+    # Far above the rounding of a float64 sum.
+    bound = (Interval(float(squares.max())) * (1 + Interval(2) ** -30)).sqrt()
+    return Quantity(value=Interval(bound.hi), evidence=Evidence.ENCLOSED, method="the largest of the support")
 
 
 @cache
