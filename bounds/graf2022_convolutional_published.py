@@ -54,7 +54,7 @@ bound = Bound(
         R: q.ramp_risk,
         x: q.rms_input_norm,
         L: q.depth,
-        W: q.largest_kernel,
+        W: q.most_parameters,
         s: q.spectral_norms,
         b: q.covering_masses_from_initial,
     },

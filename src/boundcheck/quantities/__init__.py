@@ -87,8 +87,8 @@ from .perturbation import relative_sharpness_radius as relative_sharpness_radius
 from .perturbation import sharpness_radius as sharpness_radius
 from .published import kernel_norms as kernel_norms
 from .published import kernel_sizes as kernel_sizes
-from .published import largest_kernel as largest_kernel
 from .published import largest_width as largest_width
+from .published import most_parameters as most_parameters
 from .published import row_norm_sums as row_norm_sums
 from .published import steps_across as steps_across
 from .quantity import Evidence as Evidence

@@ -47,7 +47,7 @@ def kernel_sizes(study: Study) -> Quantity:
 
 
 @measurement("number of entries of the largest matrix or kernel", whole=True)
-def largest_kernel(study: Study) -> Quantity:
+def most_parameters(study: Study) -> Quantity:
     """W."""
     size = max(piece.operator.parameters for piece in _pieces(study))
     return Quantity(value=Interval(size), evidence=Evidence.EXACT, method="counted")
