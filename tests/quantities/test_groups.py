@@ -1,6 +1,7 @@
 """Groups of parameters: counts and proxies against unrolled matrices, the noise itself by drawing it, and the bound on inputs."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import jax
@@ -13,7 +14,7 @@ from independent import conv, evaluate, max_pool, normal
 
 from boundcheck import Interval, Run, assumptions, quantities
 from boundcheck.data import DATASETS, PREPARATIONS, load_dataset, prepare
-from boundcheck.network import Convolution, trace
+from boundcheck.network import Convolution
 from boundcheck.quantities.gains import rounded_spectral_norms, rounded_up
 from boundcheck.quantities.groups import bias_parameter_norm, fan, groups
 from boundcheck.quantities.inputs import input_norm_bound
@@ -49,7 +50,8 @@ def study_of(f, shapes, at, *, known=None, scale=1.0, n=40, seed=0):
 
 def image_net(p, x):
     h = max_pool(jax.nn.relu(conv(x, p[0], 2) + p[1]), 2, 1)
-    h = jax.nn.relu(h + conv(h, p[2]))
+    # The nonlinearity keeps the skip from becoming part of the kernel's matrix.
+    h = h + jax.nn.relu(conv(h, p[2]))
     return p[3] @ h.reshape(-1) + p[4]
 
 
@@ -74,6 +76,7 @@ def test_groups_of_a_convolutional_network_by_hand():
     assert sizes == [72, 4, 144, 432, 3]
     assert fans == [18, 4, 36, 144, 3]
     assert dimensions == [288 + 144, 4, 288, 147, 3]
+    assert study.run.init_params is not None
     params = [np.asarray(p, float) for p in study.run.params]
     start = [np.asarray(p, float) for p in study.run.init_params]
     for name, arrays in (
@@ -169,8 +172,6 @@ def test_reaches_are_taken_at_rounded_norms():
 
 def perturbed(network, members, sigmas, rng):
     """The network with noise on its parameters, and the l2 norm of what is added to each group's operator."""
-    from dataclasses import replace
-
     nodes = list(network.nodes)
     for group, sigma in zip(members, sigmas, strict=True):
         position = next(
@@ -233,16 +234,13 @@ def test_the_noise_moves_no_margin_by_more_than_half(name):
 def test_noise_on_a_kernel_stays_below_its_tail():
     study = study_of(*IMAGE, known=1)
     rng = np.random.default_rng(0)
-    bound = installed().bounds["neyshabur2018-pac-bayes"]
     M, eta = 5, 0.1
-    assert bound.theorem.where
     for k in (0, 2):
         group = groups(study)[k]
         operator, h = group.piece.operator, fan(group.piece)
+        assert isinstance(operator, Convolution)
         D = operator.in_size + operator.out_size
         tau = math.sqrt(2 * h * math.log(M * D / eta))
-        from dataclasses import replace
-
         norms = [
             np.linalg.norm(replace(operator, kernel=rng.normal(size=operator.kernel.shape)).matrix(), 2)
             for _ in range(40)
@@ -278,7 +276,7 @@ def test_margin_error_counts_what_is_certainly_and_possibly_at_most_the_margin()
     assert error.at(Interval(1)) == Interval(3, 4) / 4
     assert error.at(Interval(0.5, 1)) == Interval(1, 4) / 4
     assert error.at(Interval(0, math.inf)) == Interval(1, 4) / 4
-    assert error.at(Interval(0.3)).hi == Fraction(1, 2)
+    assert error.at(Interval(0.3)) == Interval(1, 2) / 4
 
 
 @given(st.lists(st.floats(-4, 4), min_size=1, max_size=30), st.floats(0, 4), st.floats(0, 4))
@@ -287,7 +285,7 @@ def test_margin_error_is_the_fraction_and_does_not_fall(raw, a, b):
     error = MarginError(margins=Margins(lower=m, upper=m, traced=True))
     low, high = min(a, b), max(a, b)
     assert error.at(Interval(low)).contains(Fraction(int((m <= low).sum()), len(m)))
-    assert error.at(Interval(low)) <= error.at(Interval(high))
+    assert float(error.at(Interval(low)).hi) <= float(error.at(Interval(high)).hi)
     assert error.at(Interval(low, high)).contains(error.at(Interval((low + high) / 2)))
     ramp = Margins(lower=m, upper=m, traced=True).at(Interval(high)) if high > 0 else Interval(0)
     assert not error.at(Interval(high)) < ramp
@@ -339,4 +337,3 @@ def test_a_traced_network_without_weights_has_no_groups():
     study = study_of(lambda p, x: jax.nn.relu(x[:3]) + p[0], [(3,)], (5,))
     with pytest.raises(UnavailableError, match="no weights"):
         groups(study)
-    assert trace(lambda p, x: x[:3] + p[0], [jnp.ones(3)], np.zeros(5, np.float32)).affine[0].learned

@@ -19,11 +19,8 @@ from boundcheck.quantities import (
     natarajan_dimension,
 )
 from boundcheck.quantities.capacity import shattered
-from boundcheck.quantities.features import Segments, distinct, full_rank, projected
 from boundcheck.quantities.heads import heads_of, labelled_in_every_way
-from boundcheck.quantities.hyperplanes import grouped
 from boundcheck.quantities.memorization import Groups, complexity_of, groups_of, mean_absolute_sum
-from boundcheck.quantities.modular import residues
 from boundcheck.quantities.study import Study
 
 RNG = np.random.default_rng(0)
@@ -220,18 +217,6 @@ def test_groups_on_hyperplanes_count_where_they_beat_the_widths():
     assert count(s) == 48
 
 
-def test_the_groups_of_a_low_dimensional_sample_are_small():
-    """Points of a plane in twelve dimensions: two on a line, not twelve on a hyperplane."""
-    flat = RNG.normal(size=(60, 2)) @ RNG.integers(-3, 4, (2, 12))
-    exact = np.rint(flat * 2**10) / 2**10
-    plane = np.rint(RNG.integers(-40, 41, (60, 2)) @ RNG.integers(-3, 4, (2, 12)))
-    plane = np.unique(plane, axis=0)
-    covered, groups = grouped(residues(plane), 6)
-    assert covered <= 12
-    assert groups <= 6
-    assert grouped(residues(exact), 6)[0] > 12
-
-
 @pytest.mark.parametrize("shift", [0.0, 3.0])
 def test_without_biases_only_directions_count_and_only_on_one_side_of_a_hyperplane(shift):
     x = RNG.normal(size=(30, 4)).astype(np.float32)
@@ -308,67 +293,3 @@ def test_a_network_that_cannot_be_told_gets_no_claim():
     s = study(gated, dense(4, 3), RNG.normal(size=(10, 4)))
     assert s.measure(memorized_points).value == Interval(0, 10)
     assert s.measure(memorization_complexity).value == Interval(0, Fraction(1, 2))
-
-
-# Enclosures ---------------------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 3))
-def test_never_more_segments_than_can_be_told_apart(seed, n, lines):
-    rng = np.random.default_rng(seed)
-    low = rng.integers(0, 8, (lines, n)).astype(float)
-    high = low + rng.integers(0, 4, (lines, n))
-    low[:, rng.random(n) < 0.1] = -np.inf
-    found = distinct(Segments(low=low, high=high))
-    known = [i for i in range(n) if np.isfinite(low[:, i]).all()]
-
-    def apart(i, j):
-        return bool(((low[:, i] > high[:, j]) | (low[:, j] > high[:, i])).any())
-
-    best = max(
-        (
-            len(s)
-            for r in range(n + 1)
-            for s in itertools.combinations(known, r)
-            if all(apart(*p) for p in itertools.combinations(s, 2))
-        ),
-        default=0,
-    )
-    assert found <= best
-    assert found >= 1 or not known
-
-
-def test_projections_contain_the_exact_ones():
-    rng = np.random.default_rng(8)
-    values, lines = (
-        rng.normal(size=(20, 30)) * 10.0 ** rng.integers(-8, 9, (20, 30)),
-        rng.normal(size=(30, 2)),
-    )
-    radii = np.abs(values) * 1e-15 * rng.integers(0, 2, (20, 30))
-    low, high = projected(values, radii, lines)
-    for i, line in itertools.product(range(20), range(2)):
-        for sign in (-1, 1):
-            exact = sum(
-                (Fraction(v) + sign * Fraction(r) * (1 if w > 0 else -1)) * Fraction(w)
-                for v, r, w in zip(
-                    values[i].tolist(), radii[i].tolist(), lines[:, line].tolist(), strict=True
-                )
-            )
-            assert Fraction(low[i, line]) <= exact <= Fraction(high[i, line])
-
-
-def test_full_rank_is_never_claimed_of_what_may_be_singular():
-    rng = np.random.default_rng(9)
-    for _ in range(60):
-        r, q = int(rng.integers(1, 6)), 6
-        values = rng.normal(size=(r, q))
-        zero = np.zeros((r, q))
-        assert full_rank(values, zero)
-        least = np.linalg.svd(values)[1].min()
-        # The nearest singular matrix lies at the least singular value; its distance entry by entry is within the radii.
-        u, sizes, v = np.linalg.svd(values, full_matrices=False)
-        nearest = values - sizes[-1] * np.outer(u[:, -1], v[-1])
-        assert not full_rank(values, np.abs(values - nearest) * (1 + 1e-12))
-        assert full_rank(values, np.full((r, q), least / (10 * q * r)))
-        singular = np.concatenate([values, values[:1] if r == 1 else values[:1] + values[1:2]])
-        assert not full_rank(singular, np.zeros(singular.shape))

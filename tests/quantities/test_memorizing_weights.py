@@ -1,84 +1,17 @@
-"""The counts C1 to C4, C7 and those without biases, by weights of exactly the stated widths in exact arithmetic.
+"""The counts C1 to C4 and those without biases, by weights of exactly the stated widths in exact arithmetic.
 
-Each construction of docs/theory/memorization.md is built as a full network with k logits and evaluated on its points.
+Each construction of docs/theory/shattering.md is built as a full network with k logits and evaluated on its points.
 """
 
 import itertools
 import random
 from fractions import Fraction
+from functools import partial
 
-import numpy as np
 import pytest
-import sympy
+from exact_layers import Net, Sum, has_labels, patterns, unit
 
-from boundcheck.quantities import modular
 from boundcheck.quantities.heads import labelled_in_every_way
-from boundcheck.quantities.hyperplanes import _alone
-from boundcheck.quantities.study import silent
-
-
-class Sum:
-    """An affine function of the units of the layer before."""
-
-    def __init__(self, constant=0, **terms):
-        self.constant, self.terms = Fraction(constant), {}
-        for key, value in terms.items():
-            self.terms[int(key[1:])] = Fraction(value)
-
-    def __add__(self, other):
-        other = other if isinstance(other, Sum) else Sum(other)
-        total = Sum(self.constant + other.constant)
-        for terms in (self.terms, other.terms):
-            for key, value in terms.items():
-                total.terms[key] = total.terms.get(key, Fraction(0)) + value
-        return total
-
-    def __mul__(self, factor):
-        total = Sum(self.constant * factor)
-        total.terms = {key: value * factor for key, value in self.terms.items()}
-        return total
-
-
-def unit(i):
-    return Sum(**{f"u{i}": 1})
-
-
-class Net:
-    """Dense layers with biases, appended one by one; a layer has exactly its width, unused units being 0."""
-
-    def __init__(self):
-        self.layers = []
-
-    def layer(self, width, sums):
-        assert len(sums) <= width, (len(sums), width)
-        self.layers.append([*sums, *[Sum()] * (width - len(sums))])
-
-    def decode(self, s, classes):
-        self.layers.append([s * (2 * c) + (-c * c) for c in range(1, classes + 1)])
-
-    @property
-    def widths(self):
-        return tuple(len(layer) for layer in self.layers[:-1])
-
-    def logits(self, x, homogeneous=None):
-        """The logits; with `homogeneous` = h, biases are multiplied by h and carried by one unit more a layer."""
-        h, constant = list(x), Fraction(1) if homogeneous is None else homogeneous
-        for position, layer in enumerate(self.layers):
-            z = [
-                s.constant * constant + sum((value * h[i] for i, value in s.terms.items()), Fraction(0))
-                for s in layer
-            ]
-            h = z if position == len(self.layers) - 1 else [max(v, Fraction(0)) for v in z]
-        return h
-
-
-def has_labels(net, points, labels, homogeneous=None):
-    for i, (x, label) in enumerate(zip(points, labels, strict=True)):
-        logits = net.logits(x, None if homogeneous is None else homogeneous[i])
-        scale = 1 if homogeneous is None else homogeneous[i]
-        if any(c != label and logits[label - 1] - f < scale for c, f in enumerate(logits, 1)):
-            return False
-    return True
 
 
 def line(rng, n, d=3):
@@ -256,15 +189,6 @@ def disjoint_pairs(points, ts, t, labels, widths, pairs, classes):
     return net
 
 
-def patterns(rng, n, k):
-    """Labels that are hard in different ways: alternating extremes, cyclic, constant, random."""
-    yield [1 if i % 2 else k for i in range(n)]
-    yield [1 + i % k for i in range(n)]
-    yield [k] * n
-    for _ in range(3):
-        yield [rng.randint(1, k) for _ in range(n)]
-
-
 WIDTHS = [
     (1,),
     (4,),
@@ -285,30 +209,26 @@ def test_the_largest_count_is_attained_by_weights(widths):
     rng = random.Random(sum(widths))
     counts = {}
     for at, width in enumerate(widths):
-        counts[width + 1, "one", at] = lambda *a, at=at: one_layer(*a[:4], widths, at, a[4])
+        counts[width + 1, at] = partial(one_layer, widths=widths, at=at)
     if len(widths) >= 2 and all(w >= 2 for w in widths[1:-1]):
         n = sum(widths) - 2 * max(0, len(widths) - 2)
-        counts[n, "all", 0] = lambda *a: all_layers(*a[:4], widths, a[4])
+        counts[n, "all"] = partial(all_layers, widths=widths)
     for at, (a, b) in enumerate(itertools.pairwise(widths)):
-        counts[((a + 1) // 2) * ((b + 1) // 2), "two", at] = lambda *x, at=at: two_layers(
-            *x[:4], widths, at, x[4]
-        )
+        counts[((a + 1) // 2) * ((b + 1) // 2), at, at + 1] = partial(two_layers, widths=widths, at=at)
     if min(widths) >= 2:
         for size in range(1, len(widths)):
             for pairs in itertools.combinations(range(len(widths) - 1), size):
                 if all(b - a > 1 for a, b in itertools.pairwise(pairs)):
                     parts = [max(0, (widths[i] - 4) // 2) * max(0, (widths[i + 1] - 1) // 2) for i in pairs]
                     if all(parts):
-                        counts[sum(parts), "pairs", pairs] = lambda *x, pairs=pairs: disjoint_pairs(
-                            *x[:4], widths, pairs, x[4]
-                        )
-    assert labelled_in_every_way(widths) == max(n for n, _, _ in counts)
-    for (n, _, _), build in counts.items():
+                        counts[sum(parts), pairs] = partial(disjoint_pairs, widths=widths, pairs=pairs)
+    assert labelled_in_every_way(widths) == max(n for n, *_ in counts)
+    for (n, *_), build in counts.items():
         for m in {n, n - 1} - {0, 1}:
             points, ts, t = line(rng, m)
             for k in (2, 5):
                 for labels in patterns(rng, m, k):
-                    net = build(points, ts, t, labels, k)
+                    net = build(points, ts, t, labels, classes=k)
                     assert net.widths == widths
                     assert has_labels(net, points, labels)
 
@@ -344,80 +264,3 @@ def test_without_biases_one_unit_a_layer_carries_a_constant(widths):
         else:
             net = all_layers(points, ts, t, labels, widths, 4)
         assert has_labels(net, scaled, labels, homogeneous=sizes)
-
-
-# Groups on hyperplanes --------------------------------------------------------------------------------------------------
-
-
-def on_hyperplanes(points, groups, labels, later, classes):
-    """C7 as a network: four units a group, then layers of the widths `later`."""
-    d = len(points[0])
-    sums, s = [], Sum()
-    for group in groups:
-        base = points[group[0]]
-        rows = [[a - b for a, b in zip(points[i], base, strict=True)] for i in group[1:]]
-        null = sympy.Matrix(rows).nullspace() if rows else [sympy.eye(d)[:, i] for i in range(d)]
-        rng = random.Random(len(sums))
-        while True:
-            weights = [rng.randint(-20, 20) for _ in null]
-            u = sum((w * v for w, v in zip(weights, null, strict=True)), sympy.zeros(d, 1))
-            u = [Fraction(int(v.p), int(v.q)) for v in u]
-            b = sum(a * v for a, v in zip(u, base, strict=True))
-            levels = [sum(a * v for a, v in zip(u, x, strict=True)) - b for x in points]
-            if all(levels[i] != 0 for i in range(len(points)) if i not in group):
-                break
-        tau = min((abs(v) for i, v in enumerate(levels) if i not in group), default=Fraction(1)) / 3
-        matrix = sympy.Matrix([[*points[i], 1] for i in group])
-        wanted = sympy.Matrix([labels[i] for i in group])
-        v = matrix.T * (matrix * matrix.T).inv() * wanted
-        v = [Fraction(int(e.p), int(e.q)) for e in v]
-        affine = [sum(a * e for a, e in zip(v, x, strict=False)) + v[-1] for x in points]
-        eps = tau / (1 + max(map(abs, affine)))
-        plain = Sum(-b, **{f"u{i}": a for i, a in enumerate(u)})
-        tilt = Sum(v[-1], **{f"u{i}": a for i, a in enumerate(v[:-1])}) * eps
-        first = len(sums)
-        sums += [plain + tilt + tau, plain + tilt + (-tau), plain + tau, plain + (-tau)]
-        part = unit(first) + unit(first + 1) * -1 + unit(first + 2) * -1 + unit(first + 3)
-        s = s + part * (1 / eps)
-    net = Net()
-    net.layer(4 * len(groups), sums)
-    for width in later:
-        net.layer(width, [s])
-        s = unit(0)
-    net.decode(s, classes)
-    return net
-
-
-@pytest.mark.parametrize(("n", "d", "size", "later"), [(12, 4, 4, ()), (18, 6, 6, (1,)), (7, 3, 2, (1, 2))])
-def test_certified_groups_are_labelled_by_four_units_each(n, d, size, later):
-    rng = np.random.default_rng(n)
-    values = rng.integers(-9, 10, (n, d))
-    points = [[Fraction(int(v)) for v in row] for row in values]
-    groups = [np.arange(s, min(s + size, n)) for s in range(0, n, size)]
-    assert all(_alone(modular.residues(values.astype(float)), np.arange(n), groups, 0, silent))
-    for labels in patterns(random.Random(n), n, 5):
-        net = on_hyperplanes(points, [g.tolist() for g in groups], labels, later, 5)
-        assert net.widths == (4 * len(groups), *later)
-        assert has_labels(net, points, labels)
-
-
-def test_a_group_with_another_point_in_its_hull_is_not_certified():
-    """Against the ranks of fractions, on lattices with many coincidences; a plain group is not turned away."""
-    rng = np.random.default_rng(4)
-    outcomes = set()
-    for _ in range(200):
-        d, size, n = int(rng.integers(2, 5)), int(rng.integers(1, 4)), 8
-        size = min(size, d)
-        values = np.unique(rng.integers(-1, 2, (n, d)), axis=0)
-        group = rng.permutation(len(values))[:size]
-        base = sympy.Matrix((values[group[1:]] - values[group[0]]).tolist()) if size > 1 else None
-        rank = 0 if base is None else base.rank()
-        alone = rank == size - 1
-        for i in set(range(len(values))) - set(group.tolist()):
-            row = sympy.Matrix([(values[i] - values[group[0]]).tolist()])
-            with_it = row.rank() if base is None else base.col_join(row).rank()
-            alone &= with_it == rank + 1
-        found = _alone(modular.residues(values.astype(float)), np.arange(len(values)), [group], 0, silent)
-        outcomes.add(alone)
-        assert found == [alone]
-    assert outcomes == {False, True}

@@ -73,7 +73,7 @@ class Within(IntervalFunction):
     def enclose(cls, x: Interval, lo: Interval, hi: Interval) -> Interval:
         low, high = x.maximum(lo.lo), x.minimum(hi.hi)
         # At a point all three may agree up to their rounding.
-        return Interval.hull(low.lo, high.hi) if low.lo <= high.hi else Interval.hull(high.hi, low.lo)
+        return Interval(low.lo, high.hi) if low.lo <= high.hi else Interval(high.hi, low.lo)
 
 
 class Larger(IntervalFunction):
