@@ -46,7 +46,7 @@ def theorem(*more):
         citation=Citation(
             BARTLETT_2017,
             theorem="Theorem 3.3",
-            derivation="docs/theory/spectral-cover.md#the-graph-rule",
+            derivation="docs/theory/spectral-cover.md",
             changes="any graph: concatenations and skips; ceilings and proper covers repaired; biases; all norms and margins at once",
             verified="proved in full; equal to bartlett2017-spectral on chains; the recursions against simulated errors; simulated coverage",
         ),

@@ -34,7 +34,7 @@ bound = Bound(
         citation=Citation(
             BARTLETT_2017,
             theorem="Lemma A.8",
-            derivation="docs/theory/spectral-cover.md#published-forms",
+            derivation="docs/theory/spectral-cover.md",
             verified="constants re-derived from Lemma 3.1 and Theorem 3.3; check values to ten digits",
         ),
     ),

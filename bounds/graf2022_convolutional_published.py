@@ -43,7 +43,7 @@ bound = Bound(
         citation=Citation(
             GRAF_2022,
             theorem="Theorem 3.5",
-            derivation="docs/theory/spectral-cover.md#published-forms",
+            derivation="docs/theory/spectral-cover.md",
             verified="constants as in the documentation of the authors' code; check values to ten digits",
         ),
     ),

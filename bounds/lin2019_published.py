@@ -40,7 +40,7 @@ bound = Bound(
         citation=Citation(
             LIN_2019,
             theorem="Lemma 18",
-            derivation="docs/theory/parameter-count.md#a-published-form-that-is-not-confirmed",
+            derivation="docs/theory/parameter-count.md",
             verified="not verified: the form is that of public code, not of the paper",
         ),
     ),

@@ -45,7 +45,7 @@ class Extension:
     """An expression to be enclosed many times while a few of its symbols move.
 
     **Arguments.** `values`: what fills the symbols; those in `moving` may be missing and are given at each call. Parts of
-    the expression that contain no moving symbol are enclosed once.
+    the expression that contain no moving symbol are enclosed once, others once a call.
     """
 
     def __init__(
@@ -56,10 +56,12 @@ class Extension:
         self.index: dict[Any, int] = {}
         self._moving = {s.label if isinstance(s, sympy.IndexedBase) else s for s in moving}
         self._kept: dict[Any, Interval] = {}
+        self._moved: dict[Any, Interval] = {}
 
     def __call__(self, moved: Assignment | None = None) -> Interval:
         """The enclosure with the moving symbols at these values."""
         self.values.update(moved or {})
+        self._moved.clear()
         return self.visit(self.expression)
 
     def visit(self, x: Any) -> Interval:
@@ -69,12 +71,11 @@ class Extension:
         if isinstance(x, sympy.Symbol):
             return _symbol(x, self)
         names = _names(x)
-        if not self._moving.isdisjoint(names):
-            return self._enclose(x)
+        kept = self._kept if self._moving.isdisjoint(names) else self._moved
         key = (x, *((i, value) for i, value in self.index.items() if i in names))
-        if key not in self._kept:
-            self._kept[key] = self._enclose(x)
-        return self._kept[key]
+        if key not in kept:
+            kept[key] = self._enclose(x)
+        return kept[key]
 
     def _enclose(self, x: Any) -> Interval:
         for kind, rule in _RULES:

@@ -30,8 +30,9 @@ COLOURS: Final[Mapping[str, str]] = {
     "rademacher": "#CC79A7",
     "norm": "#009E73",
     "margin": "#D55E00",
+    "pac-bayes": "#56B4E9",
 }
-OTHER: Final = "#56B4E9"
+OTHER: Final = "#7A7A7A"
 MARKS: Final = "osD^vP"
 OBSERVED: Final = "#B00020"
 STYLE: Final[Any] = {
