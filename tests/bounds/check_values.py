@@ -1,4 +1,4 @@
-"""Numbers of the theory sheets against the product's own evaluation, digit by digit."""
+"""Printed numbers of the theory against the product's own evaluation, digit by digit."""
 
 from fractions import Fraction
 
