@@ -17,5 +17,4 @@ value = R + 4 * c * grid_up(tau) + 3 * sqrt((log(2 / delta) + grid_price(tau)) /
 symbols_of_margin = {n: q.sample_size, delta: q.delta, gamma: q.margin, R: q.ramp_risk}
 
 FIRST = {n: 50_000, delta: "1/20", gamma: 1, R: "1/100"}
-SECOND = {n: 10_000, delta: "1/100", gamma: 1, R: "1/20"}
-"""Two samples that check values are given for; T / gamma is 1000 in the first and 3/10 in the second."""
+"""The sample of the examples; T / gamma is 1000 there."""

@@ -106,11 +106,6 @@ class Citation:
         """The work and the number in it, as in `golowich2018, Theorem 1`."""
         return f"{self.reference.key}, {self.theorem}" if self.theorem else self.reference.key
 
-    @property
-    def statement_of(self) -> str:
-        """Whose statement it is: the work's, or the deriving author's where the form is another one."""
-        return f"after {self.printed}" if self.changes else self.printed
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theorem:
