@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from boundcheck.errors import ExperimentError, UnknownNameError
 from boundcheck.experiment import ASSUMPTIONS, RunSpec, load_experiment
-from boundcheck.models import MODELS, ModelSpec
+from boundcheck.models import MODELS, MLPSpec
 
 GOOD = """# Does it hold?
 [defaults]
@@ -40,7 +40,7 @@ def test_runs_take_what_they_share_from_the_defaults(tmp_path: Path):
     assert (a.name, a.dataset, a.model, a.labels, a.seed) == ("a", "digits", MODELS["mlp-2x256"], "true", 0)
     assert (a.recipe.learning_rate, a.recipe.epochs, a.rademacher, a.assume) == (0.1, 100, None, ())
     assert (b.recipe.learning_rate, b.recipe.epochs) == (0.1, 50)
-    assert b.model == ModelSpec(name="mlp", hidden=(32,), bias=False)
+    assert b.model == MLPSpec(name="mlp", hidden=(32,), bias=False)
     assert b.rademacher is not None
     assert (b.rademacher.draws, b.rademacher.epochs, b.assume) == (3, 20, ("iid",))
 
@@ -133,7 +133,7 @@ def test_a_run_is_found_by_name(tmp_path: Path):
         ('["iid"]', '["iid", "iid"]', r"`run\[1\].assume` is .* each assumption is asserted once"),
         ('["iid"]', '"iid"', r"`run\[1\].assume` is 'iid'; a valid tuple is needed"),
         ('"digits"', '"digit"', r"`defaults.dataset`: unknown data set 'digit'; did you mean 'digits'\?"),
-        ('"mlp-2x256"', '"mlp-2x25"', r"`defaults.model`: unknown model 'mlp-2x25'; did you mean 'mlp-2x256"),
+        ('"mlp-2x256"', '"mpl-2x256"', r"`defaults.model`: unknown model 'mpl-2x256'; did you mean 'mlp-2x256"),
         (
             "seed = 7",
             'preparation = "Unit"',

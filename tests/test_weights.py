@@ -7,9 +7,9 @@ import safetensors.numpy
 
 from boundcheck import weights
 from boundcheck.errors import RunError
-from boundcheck.models import ModelSpec, build, split
+from boundcheck.models import MLPSpec, build, split
 
-SPEC = ModelSpec(name="mlp", hidden=(5,))
+SPEC = MLPSpec(name="mlp", hidden=(5,))
 
 
 def params(seed: int = 0):

@@ -1,7 +1,9 @@
 """Runs on disk: a directory each, written file by file in one step, and read with every digest compared.
 
 `run.json` (schema, the experiment's entry, data set and digests, seeds, versions, device), `weights.safetensors`,
-`init.safetensors`, `history.csv`.
+`init.safetensors`, `history.csv` (a row an epoch), `steps.safetensors` (loss and error of each step's batch).
+
+A training that diverged leaves `run.json`, with the reason, and `history.csv`: there is no network to judge.
 """
 
 from __future__ import annotations
@@ -19,57 +21,80 @@ import jax
 import numpy as np
 
 from . import storage, weights
-from .data import DATASETS, Dataset, draw_labels, load_dataset, prepare
+from .data import DATASETS, PREPARATIONS, Dataset, Part, load_dataset, prepare
 from .errors import BoundcheckError, RunError
 from .experiment import RunSpec
-from .models import build, split
+from .models import build, count, split
 from .run import SPLITS, Run, Sample
 from .storage import digest
-from .training import Trained
+from .training import DivergedError, EpochRecord, Trained
 
 SCHEMA = 1
 
 
 def write_run(
-    directory: Path, spec: RunSpec, trained: Trained, dataset: Dataset, experiment: str = ""
-) -> Run:
-    """Store a training as a run directory and load it. Each file is replaced in one step, `run.json` last."""
-    labels = dict(zip(SPLITS, labels_of(spec, dataset), strict=True))
-    weights.save(directory / "weights.safetensors", trained.params)
-    weights.save(directory / "init.safetensors", trained.initial)
-    storage.write(directory / "history.csv", _history_csv(trained.history))
+    directory: Path,
+    spec: RunSpec,
+    outcome: Trained | DivergedError,
+    dataset: Dataset,
+    parts: tuple[Part, Part],
+    experiment: str = "",
+    devices: int = 1,
+) -> None:
+    """Store a training as a run directory. Each file is replaced in one step, `run.json` last.
+
+    `parts`: the training and test examples it was given. `devices`: over how many a batch was shared out.
+    """
     device = jax.devices()[0]
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "experiment": experiment,
+        "spec": spec.model_dump(mode="json"),
+        "classes": dataset.classes,
+        "sizes": {split: len(part) for split, part in zip(SPLITS, parts, strict=True)},
+        "epochs": len(outcome.history),
+        "data": {"name": dataset.name, "source": dataset.source, "digest": dataset.digest},
+        "versions": {
+            "boundcheck": _version("boundcheck"),
+            "python": platform.python_version(),
+            "jax": jax.__version__,
+            "numpy": np.__version__,
+        },
+        "device": f"{device.platform} ({device.device_kind})" + (f" x {devices}" if devices > 1 else ""),
+    }
+    storage.write(directory / "history.csv", _history_csv(outcome.history))
+    if isinstance(outcome, DivergedError):
+        storage.write_json(directory / "run.json", {**record, "diverged": outcome.reason})
+        return
+    weights.save(directory / "weights.safetensors", outcome.params)
+    weights.save(directory / "init.safetensors", outcome.initial)
+    steps = {"loss": outcome.step_loss, "error": outcome.step_error}
+    storage.write(directory / "steps.safetensors", weights.encode(steps))
     storage.write_json(
         directory / "run.json",
         {
-            "schema": SCHEMA,
-            "experiment": experiment,
-            "spec": spec.model_dump(mode="json"),
-            "classes": dataset.classes,
-            "sizes": {"train": len(dataset.train_labels), "test": len(dataset.test_labels)},
-            "epochs": trained.epochs,
-            "interpolated": trained.interpolated,
-            "data": {"name": dataset.name, "source": dataset.source, "digest": dataset.digest},
+            **record,
+            "interpolated": outcome.interpolated,
+            "parameters": count(outcome.params),
+            **({} if outcome.missed is None else {"missed": outcome.missed._asdict()}),
             "digests": {
                 "weights": file_digest(directory / "weights.safetensors"),
                 "init": file_digest(directory / "init.safetensors"),
-                **{split: digest(labels[split]) for split in SPLITS},
+                **{split: _drawn_digest(spec, part) for split, part in zip(SPLITS, parts, strict=True)},
             },
-            "versions": {
-                "boundcheck": _version("boundcheck"),
-                "python": platform.python_version(),
-                "jax": jax.__version__,
-                "numpy": np.__version__,
-            },
-            "device": f"{device.platform} ({device.device_kind})",
         },
     )
-    return load(directory)
 
 
-def labels_of(spec: RunSpec, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The training and test labels of a run, int64: those of the data set, randomized by the run's law."""
-    return draw_labels(dataset, law=spec.labels, corruption=spec.corruption, seed=spec.seed)
+def parts_of(spec: RunSpec, dataset: Dataset) -> tuple[Part, Part]:
+    """The training and test examples of a run: those of the data set, changed by the run's law."""
+    return spec.law.draw(dataset, spec.prepared)
+
+
+def _drawn_digest(spec: RunSpec, part: Part) -> str:
+    """Of what was drawn: the labels, and the images where they are not simply those of the data set."""
+    arrays = (part.labels,) if spec.pixels == "true" else (part.labels, part.images)
+    return digest(*arrays)
 
 
 def load(directory: str | Path) -> Run:
@@ -81,24 +106,19 @@ def load(directory: str | Path) -> Run:
     directory = Path(directory)
     if not directory.is_dir():
         raise RunError(f"{directory} is not a directory; a run is a directory such as runs/digits_true.")
-    record = storage.read_json(directory / "run.json", "the record of the run")
+    record, spec = read_record(directory)
+    if "diverged" in record:
+        raise RunError(
+            f"{directory} holds a training that diverged after {record['epochs']} epochs: {record['diverged']}. There is no "
+            "network to judge; lower `learning_rate` in its recipe, remove the directory and train again."
+        )
     try:
-        if record["schema"] != SCHEMA:
-            raise RunError(
-                f"{directory / 'run.json'} has schema {record['schema']}; this version reads schema {SCHEMA}. Train the run again."
-            )
-        spec = RunSpec.model_validate(record["spec"])
         classes = int(record["classes"])
         sizes = {split: int(record["sizes"][split]) for split in SPLITS}
         digests = {key: str(record["digests"][key]) for key in ("weights", "init", *SPLITS)}
         digests["data"] = str(record["data"]["digest"])
-    except RunError:
-        raise
-    except (KeyError, TypeError, ValueError, BoundcheckError) as error:
-        detail = str(error).splitlines()[0]
-        raise RunError(
-            f"{directory / 'run.json'} is not the record of a run ({type(error).__name__}: {detail}); train the run again."
-        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_record(directory, error) from None
     for key in ("weights", "init"):
         path = directory / f"{key}.safetensors"
         found = file_digest(path)
@@ -107,36 +127,31 @@ def load(directory: str | Path) -> Run:
                 f"{path} has digest {found[:12]}..., and run.json records {digests[key][:12]}...: the file was altered or "
                 "truncated. Restore it or train the run again."
             )
-    dataset: dict[str, Dataset] = {}
+    drawn: dict[str, Part] = {}
 
-    def data() -> Dataset:
-        if "it" not in dataset:
+    def part(split: str) -> Part:
+        if not drawn:
             loaded = load_dataset(spec.dataset)
             if loaded.digest != digests["data"]:
                 raise RunError(
                     f"the data set {spec.dataset} at hand has digest {loaded.digest[:12]}..., and {directory / 'run.json'} records "
                     f"{digests['data'][:12]}...: the run was trained on other files. Supply those, or train again."
                 )
-            dataset["it"] = loaded
-        return dataset["it"]
+            drawn.update(zip(SPLITS, parts_of(spec, loaded), strict=True))
+        return drawn[split]
 
     def sample(split: str) -> Sample:
-        source = data()
-        images, clean = (
-            (source.train_images, source.train_labels)
-            if split == "train"
-            else (source.test_images, source.test_labels)
-        )
-        labels: dict[str, np.ndarray] = dict(zip(SPLITS, labels_of(spec, source), strict=True))
-        if digest(labels[split]) != digests[split]:
+        found = part(split)
+        if _drawn_digest(spec, found) != digests[split]:
             raise RunError(
                 f"the {split} labels drawn for {directory} differ from those recorded; the run was made by another "
                 "version. Train it again."
             )
         return Sample(
-            labels=labels[split],
-            clean=clean,
-            inputs=lambda start, stop: np.asarray(prepare(spec.prepared, images[start:stop], np)),
+            labels=found.labels,
+            clean=found.clean,
+            images=found.images,
+            inputs=lambda start, stop: np.asarray(prepare(spec.prepared, found.images[start:stop], np)),
         )
 
     shape = input_shape(spec)
@@ -160,9 +175,36 @@ def load(directory: str | Path) -> Run:
     )
 
 
+def read_record(directory: Path) -> tuple[dict[str, Any], RunSpec]:
+    """What `run.json` says, and the experiment's entry in it.
+
+    Raises `RunError` when it is missing, of another schema or not the record of a run.
+    """
+    record = storage.read_json(directory / "run.json", "the record of the run")
+    try:
+        if record["schema"] != SCHEMA:
+            raise RunError(
+                f"{directory / 'run.json'} has schema {record['schema']}; this version reads schema {SCHEMA}. Train the run again."
+            )
+        return record, RunSpec.model_validate(record["spec"])
+    except RunError:
+        raise
+    except (KeyError, TypeError, ValueError, BoundcheckError) as error:
+        raise _no_record(directory, error) from None
+
+
+def _no_record(directory: Path, error: Exception) -> RunError:
+    detail = str(error).splitlines()[0]
+    return RunError(
+        f"{directory / 'run.json'} is not the record of a run ({type(error).__name__}: {detail}); train the run again."
+    )
+
+
 def input_shape(spec: RunSpec) -> tuple[int, ...]:
     """The shape of one prepared input."""
     images = np.zeros((1, *DATASETS[spec.dataset].shape), np.uint8)
+    if spec.pixels != "true":
+        images = PREPARATIONS[spec.prepared].read(images)
     return tuple(prepare(spec.prepared, images, np).shape[1:])
 
 
@@ -178,20 +220,21 @@ def _version(package: str) -> str:
     return metadata.version(package)
 
 
-def _history_csv(history: Sequence[Any]) -> str:
+def _history_csv(history: Sequence[EpochRecord]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("epoch", "loss", "running_error", "train_error"))
+    writer.writerow(EpochRecord._fields)
     for row in history:
-        writer.writerow((row.epoch, row.loss, row.running_error, row.train_error))
+        writer.writerow("" if value is None else value for value in row)
     return text.getvalue()
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of `history.csv`. Raises `RunError` when it is missing or is not one."""
+    """The rows of `history.csv`, without the empty cells. Raises `RunError` when it is missing or is not one."""
     try:
         with path.open(newline="") as file:
-            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            return [{key: float(value) for key, value in row.items() if value != ""} for row in rows]
     except FileNotFoundError:
         raise RunError(f"{path} is missing; restore it or train the run again.") from None
     except (ValueError, TypeError, AttributeError):

@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from . import citing, scaffold, workflow
+from .archive import read_record
 from .bibliography import bibliography
 from .data import DATASETS
-from .errors import BoundcheckError
+from .errors import BoundcheckError, RunError
 from .experiment import load_experiment
 from .models import list_models
 from .registry import installed
@@ -49,8 +50,7 @@ def demo(
     with resources.as_file(resources.files("boundcheck.experiments") / "quickstart.toml") as path:
         experiment = load_experiment(path)
     with Bars() as bars:
-        for spec in experiment.runs:
-            workflow.train(spec, runs, bars, "quickstart.toml")
+        workflow.train(experiment.runs, runs, bars, "quickstart.toml")
         directories = [runs / spec.name for spec in experiment.runs]
         evaluations = [workflow.judge(directory, delta=delta, progress=bars) for directory in directories]
     report = workflow.report(
@@ -75,15 +75,30 @@ def train(
     ],
     only: Annotated[str | None, typer.Option(help="Train only the run of this name.")] = None,
     runs: RunsFolder = Path("runs"),
+    together: Annotated[
+        int | None,
+        typer.Option(help="How many like runs train at once; what suits the device, if not given.", min=1),
+    ] = None,
+    devices: Annotated[int, typer.Option(help="Over how many devices each batch is shared out.", min=1)] = 1,
 ) -> None:
     """Train the runs of an experiment. Interrupted trainings continue from their checkpoint."""
     loaded = load_experiment(experiment)
     specs = loaded.runs if only is None else (loaded.run(only),)
     with Bars() as bars:
-        trained = [workflow.train(spec, runs, bars, experiment.name) for spec in specs]
-    for run in trained:
-        end = "training error 0" if run.interpolated else "budget spent before training error 0"
-        print(f"{run.directory}: {run.record['epochs']} epochs, {end}")
+        workflow.train(specs, runs, bars, experiment.name, together=together, devices=devices)
+    diverged = []
+    for spec in specs:
+        directory = runs / spec.name
+        record, _ = read_record(directory)
+        if "diverged" in record:
+            diverged.append(f"{directory} diverged after {record['epochs']} epochs: {record['diverged']}")
+            continue
+        end = "training error 0" if record["interpolated"] else "budget spent before training error 0"
+        print(f"{directory}: {record['epochs']} epochs, {end}")
+    if diverged:
+        raise RunError(
+            f"{'; '.join(diverged)}. Lower `learning_rate` there, remove the directory and train again."
+        )
 
 
 @app.command()
@@ -115,14 +130,17 @@ def evaluate(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories that have been evaluated.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, evaluated or not.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The folder of the report, such as reports/NAME.")
     ],
     title: Annotated[str, typer.Option(help="The title.")] = "",
     question: Annotated[str, typer.Option(help="The question it answers, in one line.")] = "",
 ) -> None:
-    """Write one report over many runs, from what is stored in them."""
+    """Write one report over many runs, from what is stored in them: how they trained, and what the bounds say of them.
+
+    A run that is not evaluated appears in the part on trainings alone.
+    """
     path = workflow.report(
         runs,
         output,

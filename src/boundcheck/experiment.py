@@ -32,7 +32,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from .data import DATASETS, PREPARATIONS
+from .data import DATASETS, PREPARATIONS, Law
 from .errors import DataError, ExperimentError, UnknownNameError
 from .models import ModelSpec
 from .training import Recipe
@@ -60,9 +60,10 @@ class RunSpec(BaseModel):
     """One run of an experiment: everything that its training and its judgement depend on, apart from the
     data.
 
-    `labels` and `corruption`: the law of the labels (`data.draw_labels`). `preparation`: None for the data
-    set's own. `seed`: of the labels, the initial weights and the order of the examples. `assume`: names among
-    `ASSUMPTIONS`.
+    `labels`, `corruption`, `pixels`, `examples`, `test_examples`: the law of the data (`data.Law`). `preparation`: None for
+    the data set's own. `seed`: of the law, the initial weights and the order of the examples. `monitor`: how many test
+    examples, the first ones, are classified after each epoch, for the history; training does not look at them. `assume`:
+    names among `ASSUMPTIONS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,8 +73,12 @@ class RunSpec(BaseModel):
     preparation: Annotated[str, Field(strict=True)] | None = None
     labels: Literal["true", "random"] = "true"
     corruption: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    pixels: Literal["true", "shuffled", "random", "gaussian"] = "true"
+    examples: Annotated[int, Field(strict=True, ge=1)] | None = None
+    test_examples: Annotated[int, Field(strict=True, ge=1)] | None = None
     model: ModelSpec
     recipe: Recipe
+    monitor: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
     seed: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
     rademacher: Rademacher | None = None
     assume: tuple[Literal["iid", "fixed-in-advance", "fresh-test-set"], ...] = ()
@@ -82,6 +87,18 @@ class RunSpec(BaseModel):
     def prepared(self) -> str:
         """The name of the preparation in force."""
         return self.preparation or DATASETS[self.dataset].preparation
+
+    @property
+    def law(self) -> Law:
+        """Which examples the run sees, and what is done to them."""
+        return Law(
+            labels=self.labels,
+            corruption=self.corruption,
+            pixels=self.pixels,
+            examples=self.examples,
+            test_examples=self.test_examples,
+            seed=self.seed,
+        )
 
     @property
     def randomized(self) -> bool:
@@ -122,7 +139,22 @@ class RunSpec(BaseModel):
             raise ValueError(
                 '`corruption` is for `labels = "true"`; random labels are corruption 1. Leave one out.'
             )
-        PREPARATIONS[self.prepared].check(DATASETS[self.dataset].shape)
+        definition, preparation = DATASETS[self.dataset], PREPARATIONS[self.prepared]
+        preparation.check(definition.shape)
+        for key, wanted, size in (
+            ("examples", self.examples, definition.n_train),
+            ("test_examples", self.test_examples, definition.n_test),
+            ("monitor", self.monitor, self.test_examples or definition.n_test),
+        ):
+            if wanted is not None and wanted > size:
+                raise ValueError(f"`{key}` is {wanted}; {definition.name} has {size}. Ask for fewer.")
+        if self.recipe.random_crops and (
+            self.pixels != "true" or preparation.crop is None or min(definition.shape[:2]) <= preparation.crop
+        ):
+            raise ValueError(
+                f"`random_crops` needs true pixels and images larger than what the preparation reads; those of "
+                f"{definition.name} with `{preparation.name}` leave nothing to choose. Leave it out."
+            )
         return self
 
 
@@ -215,8 +247,14 @@ def _read_run(path: Path, index: int, entry: dict[str, Any], defaults: dict[str,
         raise ExperimentError(f"{path}: {_place((key,), index, entry, defaults)}: {error}") from None
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        where = tuple(step for step in detail["loc"] if not str(step).startswith("function-"))
+        where = _without_tags(detail["loc"])
         raise ExperimentError(f"{path}: {_explain(detail, where, index, entry, defaults)}") from None
+
+
+def _without_tags(location: Sequence[Any]) -> tuple[Any, ...]:
+    """The keys of a place in a run, without the names that pydantic adds for validators and for the kind of a model."""
+    keys = [step for step in location if not str(step).startswith("function-")]
+    return tuple(step for i, step in enumerate(keys) if not (i == 1 and keys[0] == "model"))
 
 
 def _looked_up(error: Exception, merged: Mapping[str, Any]) -> str:
@@ -233,8 +271,13 @@ def _explain(
     kind, context = detail["type"], detail.get("ctx", {})
     place = _place(where, index, entry, defaults)
     if kind == "extra_forbidden":
-        known = list(_fields_at(where[:-1]))
+        model = {**defaults, **entry}.get("model")
+        known = list(_fields_at(where[:-1], model.get("name") if isinstance(model, dict) else None))
         return f"{place}: {_unknown_key(str(where[-1]), known)}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        found = detail["input"].get("name") if isinstance(detail["input"], dict) else detail["input"]
+        kinds = "'mlp', 'inception', 'alexnet' or 'wide-resnet'"
+        return f"{_place((*where, 'name'), index, entry, defaults)} is {_shown(found)}; {kinds} is needed."
     if kind == "missing":
         return f"{_place(where, index, entry, {})} is missing; {_needed(where)} is needed."
     if kind == "string_pattern_mismatch":
@@ -266,14 +309,21 @@ def _contains(tree: Any, where: Sequence[Any]) -> bool:
     return True
 
 
-def _fields_at(where: Sequence[Any]) -> Mapping[str, Any]:
-    """The fields of the table at a place in a run."""
+def _fields_at(where: Sequence[Any], named: Any = None) -> Mapping[str, Any]:
+    """The fields of the table at a place in a run; `named`: the kind of model, where the place is one."""
     model: type[BaseModel] = RunSpec
     for step in where:
         annotation = model.model_fields[str(step)].annotation
         options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+        models = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        model = next((m for m in models if named in _names(m)), models[0])
     return model.model_fields
+
+
+def _names(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values that the field `name` of a kind of model can have."""
+    field = model.model_fields.get("name")
+    return () if field is None else typing.get_args(field.annotation)
 
 
 def _needed(where: Sequence[Any]) -> str:

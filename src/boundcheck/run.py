@@ -14,10 +14,11 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from .errors import NetworkError, RunError
 from .experiment import ASSUMPTIONS, RunSpec
+from .models import statistics
 from .network import Network, trace
 from .storage import digest
 
@@ -29,12 +30,13 @@ class Sample:
     """Labelled examples: `inputs(start, stop)` gives float inputs as the network takes them.
 
     `labels`: int64 [n], the labels the theorem speaks of (randomized where the run randomizes). `clean`: the labels of
-    the data set, int64 [n].
+    the data set, int64 [n]. `images`: what the inputs are prepared from, uint8 [n, h, w, c]; None for a run from arrays.
     """
 
     labels: Int[np.ndarray, " n"]
     clean: Int[np.ndarray, " n"]
     inputs: Callable[[int, int], np.ndarray]
+    images: UInt8[np.ndarray, "n h w c"] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,8 +95,10 @@ class Run:
 
     @property
     def parameters(self) -> int:
-        """The number of scalar weights."""
-        return sum(array.size for _, array in stored_arrays(self.params) if is_real(array))
+        """The number of scalar weights; running statistics of a normalization are not trained and not counted."""
+        running = jax.tree.leaves(statistics(self.params))
+        arrays = [array for _, array in stored_arrays(self.params)]
+        return sum(a.size for a, aside in zip(arrays, running, strict=True) if is_real(a) and not aside)
 
     @property
     def parameter_bits(self) -> int:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
+import jax
 import sympy
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from . import storage
-from .archive import labels_of, load, write_run
+from .archive import load, parts_of, read_record, write_run
 from .bound import Bound
-from .data import Definition, load_dataset
+from .data import Definition, Part, load_dataset
 from .errors import DataError, RunError
 from .evaluation import Evaluation, evaluate
 from .experiment import RunSpec
@@ -27,9 +29,8 @@ from .registry import Registry
 from .report import markdown, plots
 from .report.interpolant import interpolant
 from .report.report import Judged, Report, read
-from .run import Run
 from .theorem import Citation, Theorem
-from .training import EpochRecord, fit
+from .training import EpochRecord, Member, fit_all
 from .witness import memorize
 
 
@@ -68,43 +69,94 @@ class Bars:
             self._progress.remove_task(self._tasks.pop(task))
 
 
-def train(spec: RunSpec, runs: Path, progress: Told, experiment: str = "") -> Run:
-    """Train one run, or load it when it is there. An interrupted training continues from its checkpoint.
+TOGETHER: Final = {"cpu": 4}
+"""How many perceptrons train together by default, by platform; `WIDE` elsewhere. Convolutional networks fill a CPU alone."""
 
-    `experiment`: the name of the file it comes from, for the record.
+WIDE: Final = 8
 
-    Raises `RunError` when the directory holds a run of another specification.
+
+def train(
+    specs: Sequence[RunSpec],
+    runs: Path,
+    progress: Told,
+    experiment: str = "",
+    *,
+    together: int | None = None,
+    devices: int = 1,
+) -> None:
+    """Train the runs that are not there yet. Interrupted trainings continue from their checkpoints.
+
+    Runs of one architecture, recipe and images that follow one another train together, `together` at a time (None for
+    what suits the device). `experiment`: the name of the file they come from, for the record. A training that diverges is
+    recorded as such.
+
+    Raises `RunError` when a directory holds a run of another specification.
     """
-    directory = runs / spec.name
-    if (directory / "run.json").exists():
-        run = load(directory)
-        if run.spec != spec:
-            raise RunError(
-                f"{directory} holds a run of another specification; remove it, rename the new one, or give another --runs."
-            )
-        return run
-    dataset = load_dataset(spec.dataset)
-    labels, _ = labels_of(spec, dataset)
-    budget = spec.recipe.epochs
+    missing = [spec for spec in specs if not _is_there(spec, runs / spec.name)]
+    for _, alike in itertools.groupby(missing, key=_shared):
+        group = list(alike)
+        first = group[0]
+        dataset = load_dataset(first.dataset)
+        drawn = [parts_of(spec, dataset) for spec in group]
+        platform = jax.default_backend()
+        suitable = 1 if platform == "cpu" and first.model.convolutional else TOGETHER.get(platform, WIDE)
 
+        outcomes = fit_all(
+            [_member(spec, parts, runs, progress) for spec, parts in zip(group, drawn, strict=True)],
+            architecture=first.model,
+            recipe=first.recipe,
+            images=drawn[0][0].images,
+            classes=dataset.classes,
+            preparation=first.prepared,
+            together=together or suitable,
+            devices=devices,
+        )
+        for place, outcome in outcomes:
+            spec, directory = group[place], runs / group[place].name
+            write_run(directory, spec, outcome, dataset, drawn[place], experiment, devices)
+            shutil.rmtree(directory / "checkpoint", ignore_errors=True)
+
+
+def _is_there(spec: RunSpec, directory: Path) -> bool:
+    if not (directory / "run.json").exists():
+        return False
+    if read_record(directory)[1] != spec:
+        raise RunError(
+            f"{directory} holds a run of another specification; remove it, rename the new one, or give another --runs."
+        )
+    return True
+
+
+def _shared(spec: RunSpec) -> tuple[Any, ...]:
+    """What runs must have in common to train together; pixels that differ by run do not go together."""
+    law = spec.law
+    alone = spec.name if law.pixels != "true" else ""
+    return (
+        spec.dataset,
+        spec.prepared,
+        spec.model,
+        spec.recipe,
+        spec.monitor,
+        law.examples,
+        law.test_examples,
+        alone,
+    )
+
+
+def _member(spec: RunSpec, parts: tuple[Part, Part], runs: Path, progress: Told) -> Member:
     def told(record: EpochRecord) -> None:
-        progress(f"{spec.name}: training error {record.train_error:.4f}, epoch", record.epoch, budget)
+        ended = record.train_error == 0
+        epoch = spec.recipe.epochs if ended else record.epoch
+        progress(f"{spec.name}: training error {record.train_error:.4f}, epoch", epoch, spec.recipe.epochs)
 
-    checkpoint = directory / "checkpoint"
-    trained = fit(
-        model_spec=spec.model,
-        recipe=spec.recipe,
-        images=dataset.train_images,
-        labels=labels,
-        classes=dataset.classes,
-        preparation=spec.prepared,
+    return Member(
+        labels=parts[0].labels,
         seed=spec.seed,
-        checkpoint=checkpoint,
+        test=parts[1],
+        monitor=spec.monitor,
+        checkpoint=runs / spec.name / "checkpoint",
         on_epoch=told,
     )
-    run = write_run(directory, spec, trained, dataset, experiment)
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    return run
 
 
 def judge(

@@ -23,7 +23,9 @@ def test_random_words_are_fixed_for_good():
 
 def test_true_labels_are_those_of_the_data_set():
     dataset = load_dataset("digits")
-    train, test = draw_labels(dataset, law="true", corruption=0.0, seed=3)
+    train, test = draw_labels(
+        dataset.train_labels, dataset.test_labels, classes=10, law="true", corruption=0.0, seed=3
+    )
     assert np.array_equal(train, dataset.train_labels)
     assert np.array_equal(test, dataset.test_labels)
 
@@ -31,8 +33,12 @@ def test_true_labels_are_those_of_the_data_set():
 def test_random_labels_are_corruption_one():
     dataset = load_dataset("digits")
     for random, corrupted in zip(
-        draw_labels(dataset, law="random", corruption=0.0, seed=3),
-        draw_labels(dataset, law="true", corruption=1.0, seed=3),
+        draw_labels(
+            dataset.train_labels, dataset.test_labels, classes=10, law="random", corruption=0.0, seed=3
+        ),
+        draw_labels(
+            dataset.train_labels, dataset.test_labels, classes=10, law="true", corruption=1.0, seed=3
+        ),
         strict=True,
     ):
         assert np.array_equal(random, corrupted)
@@ -70,7 +76,9 @@ def test_train_and_test_streams_and_seeds_are_unrelated():
 
 def test_the_test_labels_follow_the_law_of_the_training_labels():
     dataset = load_dataset("digits")
-    train, test = draw_labels(dataset, law="random", corruption=0.0, seed=0)
+    train, test = draw_labels(
+        dataset.train_labels, dataset.test_labels, classes=10, law="random", corruption=0.0, seed=0
+    )
     assert 0.85 < np.mean(train != dataset.train_labels) < 0.95
     assert 0.82 < np.mean(test != dataset.test_labels) < 0.98
 
@@ -80,7 +88,7 @@ def test_the_test_labels_follow_the_law_of_the_training_labels():
 )
 def test_another_law_is_refused(law: str, corruption: float):
     with pytest.raises(ValueError, match="are needed"):
-        draw_labels(load_dataset("digits"), law=law, corruption=corruption, seed=0)
+        draw_labels(ZEROS, ZEROS, classes=10, law=law, corruption=corruption, seed=0)
 
 
 def test_a_permutation_holds_every_place_once():

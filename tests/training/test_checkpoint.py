@@ -11,7 +11,7 @@ import pytest
 
 from boundcheck import weights
 from boundcheck.errors import RunError
-from boundcheck.models import ModelSpec
+from boundcheck.models import MLPSpec
 from boundcheck.training import Recipe, Trained, fit, loop
 from boundcheck.training.checkpoint import Checkpoint
 
@@ -23,7 +23,7 @@ LABELS = np.random.default_rng(1).integers(0, 3, 100)
 def train(folder: Path | None = None, recipe: Recipe = RECIPE, **arguments: Any) -> Trained:
     return fit(
         **{
-            "model_spec": ModelSpec(name="mlp", hidden=(8,)),
+            "architecture": MLPSpec(name="mlp", hidden=(8,)),
             "recipe": recipe,
             "images": IMAGES,
             "labels": LABELS,
@@ -65,7 +65,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from boundcheck import weights
-from boundcheck.models import ModelSpec
+from boundcheck.models import MLPSpec
 from boundcheck.training import Recipe, fit, loop
 
 loop.CHECKPOINT_SECONDS = 0.0
@@ -73,7 +73,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2000, 8, 8, 1), dtype=np.uin
 LABELS = np.random.default_rng(1).integers(0, 10, 2000)
 folder = Path(sys.argv[1])
 trained = fit(
-    model_spec=ModelSpec(name="mlp", hidden=(64, 64)),
+    architecture=MLPSpec(name="mlp", hidden=(64, 64)),
     recipe=Recipe(learning_rate=0.05, momentum=0.9, decay=0.99, batch=16, epochs=int(sys.argv[2])),
     images=IMAGES, labels=LABELS, classes=10, preparation="unit", seed=0, checkpoint=folder / "checkpoint",
     on_epoch=lambda record: print(record.epoch, flush=True),
@@ -128,7 +128,7 @@ def test_checkpoints_are_throttled(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"images": 255 - IMAGES}, "images"),
         ({"seed": 1}, "seed"),
         ({"recipe": RECIPE.model_copy(update={"learning_rate": 0.02})}, "recipe"),
-        ({"model_spec": ModelSpec(name="mlp", hidden=(9,))}, "model"),
+        ({"architecture": MLPSpec(name="mlp", hidden=(9,))}, "model"),
         ({"preparation": "unit16"}, "preparation"),
     ],
 )

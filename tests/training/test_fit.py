@@ -11,18 +11,20 @@ import pytest
 
 from boundcheck.data import draw_labels, load_dataset, prepare
 from boundcheck.errors import DataError
-from boundcheck.models import ModelSpec, build, split
+from boundcheck.models import MLPSpec, build, split
 from boundcheck.training import DivergedError, Recipe, Trained, fit
 from boundcheck.training.program import GAP, program
 
-SPEC = ModelSpec(name="mlp", hidden=(64,), bias=True)
+SPEC = MLPSpec(name="mlp", hidden=(64,), bias=True)
 RECIPE = Recipe(learning_rate=0.05, momentum=0.9, batch=32, epochs=300)
 N = 200
 
 
 def digits(n: int = N) -> tuple[np.ndarray, np.ndarray]:
     dataset = load_dataset("digits")
-    labels, _ = draw_labels(dataset, law="random", corruption=0.0, seed=0)
+    labels, _ = draw_labels(
+        dataset.train_labels, dataset.test_labels, classes=10, law="random", corruption=0.0, seed=0
+    )
     return dataset.train_images[:n], labels[:n]
 
 
@@ -30,7 +32,7 @@ def train(recipe: Recipe = RECIPE, *, seed: int = 0, n: int = N, **arguments: An
     images, labels = digits(n)
     return fit(
         **{
-            "model_spec": SPEC,
+            "architecture": SPEC,
             "recipe": recipe,
             "images": images,
             "labels": labels,
@@ -189,9 +191,9 @@ def test_the_training_error_counts_every_example_once():
 
 def test_a_diverging_training_stops_with_what_to_do():
     recipe = Recipe(learning_rate=1000.0, momentum=0.9, epochs=20)
-    deep = ModelSpec(name="mlp", hidden=(64,) * 6, bias=False)
+    deep = MLPSpec(name="mlp", hidden=(64,) * 6, bias=False)
     with pytest.raises(DivergedError, match=r"diverged in epoch \d+.* Lower `learning_rate`") as caught:
-        train(recipe, model_spec=deep)
+        train(recipe, architecture=deep)
     assert len(caught.value.history) < 20
 
 

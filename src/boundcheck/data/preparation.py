@@ -26,7 +26,7 @@ _CROP: Final = 28
 class Preparation:
     """A map of uint8 [n, h, w, c] to float32 [n, h', w', c], and the shapes it takes.
 
-    `accepts` says, given the shape of one image, why it cannot be prepared; the empty string when it can. `largest_norm`:
+    `crop`: the side of the central square that is all it reads, None for the whole image. `accepts` says, given the shape of one image, why it cannot be prepared; the empty string when it can. `largest_norm`:
     given that shape and the largest pixel value, a bound on the l2 norm of every input that can come out, rounding
     included.
     """
@@ -34,8 +34,16 @@ class Preparation:
     name: str
     title: str
     apply: Callable[[Any, Any], Any]
+    crop: int | None = None
     accepts: Callable[[tuple[int, ...]], str]
     largest_norm: Callable[[tuple[int, ...], int], Interval]
+
+    def read(self, images: Any) -> Any:
+        """The part of each image [n, h, w, c] that `apply` reads; applied to that part alone it gives the same."""
+        if self.crop is None:
+            return images
+        top, left = ((side - self.crop) // 2 for side in images.shape[1:3])
+        return images[:, top : top + self.crop, left : left + self.crop]
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raises `DataError` unless images of this shape can be prepared."""
@@ -132,6 +140,7 @@ PREPARATIONS: Final = MappingProxyType(
             Preparation(
                 name="zhang2017",
                 title="centre crop to 28x28, then each image to mean 0 and standard deviation 1",
+                crop=_CROP,
                 apply=_crop_and_whiten,
                 accepts=_at_least_the_crop,
                 largest_norm=_norm_after_whitening,

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from jaxtyping import Int64
 
-from .dataset import Dataset
 from .streams import words
 
 LAWS: Final = ("true", "random")
@@ -34,7 +33,13 @@ def corrupt(
 
 
 def draw_labels(
-    dataset: Dataset, *, law: str, corruption: float, seed: int
+    train: Int64[np.ndarray, " n"],
+    test: Int64[np.ndarray, " m"],
+    *,
+    classes: int,
+    law: str,
+    corruption: float,
+    seed: int,
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " m"]]:
     """The training and test labels of a run, drawn from its seed by independent streams.
 
@@ -47,8 +52,8 @@ def draw_labels(
             f"law {law!r} with corruption {corruption}; one of {LAWS} and a number in [0, 1] are needed"
         )
     probability = 1.0 if law == "random" else corruption
-    train, test = (
-        corrupt(labels, classes=dataset.classes, probability=probability, seed=seed, stream=stream)
-        for stream, labels in enumerate((dataset.train_labels, dataset.test_labels))
+    first, second = (
+        corrupt(labels, classes=classes, probability=probability, seed=seed, stream=stream)
+        for stream, labels in enumerate((train, test))
     )
-    return train, test
+    return first, second

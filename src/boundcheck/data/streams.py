@@ -15,6 +15,6 @@ def words(n: int, *, seed: int, stream: int) -> UInt64[np.ndarray, " n"]:
     return np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(n)
 
 
-def permutation(n: int, *, seed: int) -> Int64[np.ndarray, " n"]:
+def permutation(n: int, *, seed: int, stream: int = 0) -> Int64[np.ndarray, " n"]:
     """A uniform permutation of 0..n-1: the order that sorts n random words."""
-    return np.argsort(words(n, seed=seed, stream=0), kind="stable").astype(np.int64)
+    return np.argsort(words(n, seed=seed, stream=stream), kind="stable").astype(np.int64)

@@ -7,27 +7,10 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-Numbers = Array | np.ndarray
-"""Stored weights and inputs are NumPy arrays until something is computed."""
-
-
-class Linear(eqx.Module):
-    """x -> W x + b, float32. W_ij is drawn from N(0, gain/in), b is 0; without bias, b is None."""
-
-    weight: Float[Numbers, "out in"]
-    bias: Float[Numbers, " out"] | None
-
-    def __init__(self, n_in: int, n_out: int, *, bias: bool, gain: float, key: PRNGKeyArray) -> None:
-        self.weight = jax.random.normal(key, (n_out, n_in), jnp.float32) * math.sqrt(gain / n_in)
-        self.bias = jnp.zeros(n_out, jnp.float32) if bias else None
-
-    def __call__(self, x: Float[Numbers, " in"]) -> Float[Numbers, " out"]:
-        y = self.weight @ x
-        return y if self.bias is None else y + self.bias
+from .batch import Batch
+from .linear import Linear, Numbers
 
 
 class MLP(eqx.Module):
@@ -61,3 +44,11 @@ class MLP(eqx.Module):
         for layer in self.layers[:-1]:
             x = jax.nn.relu(layer(x))
         return self.layers[-1](x)
+
+    def train(self, x: Float[Array, "b ..."], batch: Batch) -> tuple[Float[Numbers, "b classes"], MLP]:
+        """Logits of a batch with dropout after each hidden layer; and the network, which learned nothing here."""
+
+        x = x.reshape(len(x), -1)
+        for place, layer in enumerate(self.layers[:-1]):
+            x = batch.drop(jax.nn.relu(jax.vmap(layer)(x)), place)
+        return jax.vmap(self.layers[-1])(x), self

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from .. import storage
-from ..data import load_dataset
 from ..errors import NetworkError, RunError
 from ..experiment import RunSpec
 from ..models import build, split
@@ -64,13 +63,14 @@ def missed(
     stored = None if folder is None else _stored(folder / "missed.json", key)
     if stored is not None:
         return stored
-    sample, dataset = study.run.sample("train"), load_dataset(spec.dataset)
+    sample = study.run.sample("train")
+    assert sample.images is not None
     wrong, targets = aim(sample.labels)
     try:
         trained = fit(
-            model_spec=spec.model,
+            architecture=spec.model,
             recipe=spec.recipe.model_copy(update={"epochs": epochs}),
-            images=dataset.train_images,
+            images=sample.images,
             labels=targets,
             classes=study.run.classes,
             preparation=spec.prepared,

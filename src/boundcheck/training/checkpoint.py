@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from .. import storage, weights
 from ..errors import RunError
 
 _FILE = "state.safetensors"
-_SCHEMA = 1
+_SCHEMA = 2
+_STEPS = "steps/"
+"""What the names of the tensors begin with that grow from epoch to epoch."""
 
 
 class Resumed(NamedTuple):
-    """What a checkpoint holds: a pytree of NumPy arrays, and a row of numbers an epoch."""
+    """What a checkpoint holds: a pytree of NumPy arrays, a row of numbers an epoch, and named arrays with an entry a step."""
 
     tree: Any
-    history: tuple[tuple[int | float, ...], ...]
+    history: tuple[tuple[int | float | None, ...], ...]
+    steps: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +39,17 @@ class Checkpoint:
     folder: Path | None
     identity: dict[str, Any]
 
-    def write(self, tree: Any, history: tuple[tuple[int | float, ...], ...]) -> None:
+    def write(
+        self,
+        tree: Any,
+        history: tuple[tuple[int | float | None, ...], ...],
+        steps: dict[str, np.ndarray],
+    ) -> None:
         """Replace the state, in one step."""
         if self.folder is not None:
             record = {"schema": _SCHEMA, "identity": self.identity, "history": history}
-            content = weights.encode(weights.flatten(tree), {"record": json.dumps(record)})
-            storage.write(self.folder / _FILE, content)
+            arrays = weights.flatten(tree) | {_STEPS + name: array for name, array in steps.items()}
+            storage.write(self.folder / _FILE, weights.encode(arrays, {"record": json.dumps(record)}))
 
     def read(self, like: Any, *, budget: int) -> Resumed | None:
         """The state, with the structure, shapes and dtypes of `like`; None when there is none.
@@ -70,7 +82,38 @@ class Checkpoint:
                 f"{path} holds {len(history)} epochs; at most the budget of {budget} is needed. Raise "
                 f"`epochs`. {remedy}"
             )
-        return Resumed(weights.unflatten(path, arrays, like), history)
+        steps = {name.removeprefix(_STEPS): arrays.pop(name) for name in [*arrays] if name.startswith(_STEPS)}
+        return Resumed(weights.unflatten(path, arrays, like), history, steps)
+
+
+class Writer:
+    """Writes checkpoints behind the training's back, one at a time; an error appears at the next write or at the end."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.wait()
+        finally:
+            self._pool.shutdown()
+
+    def write(self, place: Checkpoint, *state: Any) -> None:
+        """Begin to write; the arrays must not change afterwards."""
+        self.wait()
+        self._last = self._pool.submit(place.write, *state)
+
+    def wait(self) -> None:
+        """Until everything is on disk. Raises what the last write raised."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
 
 
 def _short(value: Any) -> str:

@@ -1,8 +1,7 @@
-"""The compiled part of training: one epoch, and one evaluation of the training error, as a single device
-program each.
+"""The compiled part of training: one epoch of several networks, and one evaluation, as a single device program each.
 
-A program depends on the architecture, the shapes and the optimizer alone. Images, labels, the learning rate
-and the seed are its arguments, so that training the same network on other labels compiles nothing.
+A program depends on the architecture, the shapes, the optimizer and the regularization alone. Images, labels, the
+learning rates and the seeds are its arguments, so that training the same networks on other labels compiles nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt8
 
 from ..data import PREPARATIONS, prepare
-from ..models import ModelSpec, build, split
+from ..models import Architecture, Batch, Model, build, split, statistics
 from .recipe import Recipe
 
 GAP: Final = 1e-5
@@ -30,7 +31,10 @@ fitted.
 """
 
 _CHUNK: Final = 2048
-"""Examples that are evaluated at once."""
+_CHUNK_OF_MAPS: Final = 256
+"""Examples that are evaluated at once: by dense networks, and by those that take maps."""
+
+_PRECISION: Final = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 
 
 class State(NamedTuple):
@@ -40,116 +44,231 @@ class State(NamedTuple):
     optimizer: Any
 
 
-class EpochSums(NamedTuple):
-    """Sums over the examples of an epoch, each at the weights before its own step; scalars."""
+class Steps(NamedTuple):
+    """Each step's batch at the weights before it: its summed loss and errors, [steps]."""
 
-    loss: Float[Array, ""]
-    errors: Int[Array, ""]
+    loss: Float[Array, " s"]
+    errors: Int[Array, " s"]
 
 
 class Evaluation(NamedTuple):
-    """How many training examples are not fitted, and whether all logits are finite."""
+    """How many examples are not fitted, how many are misclassified, and whether all logits are finite."""
 
     unfitted: Int[Array, ""]
+    wrong: Int[Array, ""]
     finite: Bool[Array, ""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """Compiled on first use, once for each number of examples.
+    """Compiled on first use, once for each number of examples and of networks.
 
-    `initial(key) -> State`. `epoch(state, images, labels, key, rate) -> (State, EpochSums)` consumes `state`.
-    `evaluate(params, images, labels) -> Evaluation`. Images are uint8 [n, h, w, c], labels int32 [n].
+    `initial(key) -> State`. `epoch(states, images, labels, keys, rates) -> (states, steps)` takes tuples, an entry a network,
+    and consumes the states; all see the same images, each has its own labels, key and learning rate.
+    `evaluate(params, images, labels) -> Evaluation`. Images are uint8 [n, h, w, c], labels int32 [n]. `place(x)`: an array
+    where the program wants it.
     """
 
     initial: Callable[[PRNGKeyArray], State]
-    epoch: Callable[..., tuple[State, EpochSums]]
+    epoch: Callable[..., tuple[tuple[State, ...], tuple[Steps, ...]]]
     evaluate: Callable[..., Evaluation]
+    place: Callable[[Any], Array]
 
 
 def program(
-    model_spec: ModelSpec, recipe: Recipe, *, preparation: str, image_shape: tuple[int, ...], classes: int
+    architecture: Architecture,
+    recipe: Recipe,
+    *,
+    preparation: str,
+    image_shape: tuple[int, ...],
+    classes: int,
+    devices: int = 1,
+    vectorized: bool | None = None,
 ) -> Program:
-    """The program of a training; the same object whenever only rates or the budget differ."""
-    return _program(
-        model_spec, recipe.optimizer, recipe.momentum, recipe.batch, preparation, image_shape, classes
-    )
+    """The program of a training; the same object whenever only rates or the budget differ.
+
+    `devices`: over how many devices each batch is shared out. `vectorized`: whether several networks are one batched
+    computation (`vmap`) or stand side by side in one program; None for what is faster on the device at hand: on a CPU
+    batched products of small matrices gain nothing (`benchmarks/training.md`).
+    """
+    if vectorized is None:
+        vectorized = jax.default_backend() != "cpu"
+    same = recipe.model_copy(update={"learning_rate": 1.0, "decay": 1.0, "epochs": 1})
+    key: tuple[Any, ...] = (architecture, same, preparation, image_shape, classes, devices, vectorized)
+    return _program(*key)
 
 
 @functools.lru_cache(maxsize=16)
 def _program(
-    model_spec: ModelSpec,
-    optimizer: str,
-    momentum: float,
-    batch: int,
+    architecture: Architecture,
+    recipe: Recipe,
     preparation: str,
     image_shape: tuple[int, ...],
     classes: int,
+    devices: int,
+    vectorized: bool,
 ) -> Program:
     PREPARATIONS[preparation].check(image_shape)
     spec = jax.ShapeDtypeStruct((1, *image_shape), jnp.uint8)
     input_shape = jax.eval_shape(lambda x: prepare(preparation, x, jnp), spec).shape[1:]
-    predict, _ = split(build(model_spec, input_shape, classes, jax.random.key(0)))
-    direction = optax.scale_by_adam() if optimizer == "adam" else optax.trace(decay=momentum)
+    predict, skeleton = split(build(architecture, input_shape, classes, jax.random.key(0)))
+    running = statistics(skeleton)
+    decayed = jax.tree.map(lambda w: w.ndim > 1, skeleton)
+    del skeleton
+    batch, narrow = recipe.batch, recipe.precision == "bfloat16"
+    direction = optax.scale_by_adam() if recipe.optimizer == "adam" else optax.trace(decay=recipe.momentum)
+    if recipe.weight_decay:
+        direction = optax.chain(optax.add_decayed_weights(recipe.weight_decay, decayed), direction)
+    chunk_size = _CHUNK_OF_MAPS if architecture.convolutional else _CHUNK
 
-    def logits_of(params: Any, images: UInt8[Array, "b h w c"]) -> Float[Array, "b k"]:
-        return jax.vmap(predict, in_axes=(None, 0))(params, prepare(preparation, images, jnp))
+    mesh = Mesh(np.array(jax.devices()[:devices]), ("batch",)) if devices > 1 else None
+
+    def place(x: Any) -> Array:
+        return jnp.asarray(x) if mesh is None else jax.device_put(x, NamedSharding(mesh, PartitionSpec()))
+
+    def shared_out(x: Any) -> Any:
+        if mesh is None:
+            return x
+        return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec("batch")))
+
+    def seen(images: UInt8[Array, "b h w c"], key: PRNGKeyArray) -> Any:
+        """The inputs of a step."""
+        if recipe.random_crops:
+            images = _cropped(images, PREPARATIONS[preparation].crop, key)
+        return prepare(preparation, images, jnp)
 
     @jax.jit
     def initial(key: PRNGKeyArray) -> State:
-        params: Any = split(build(model_spec, input_shape, classes, key))[1]
+        params: Any = split(build(architecture, input_shape, classes, key))[1]
         return State(params, direction.init(params))
 
-    def loss_of(params: Any, images: Any, labels: Any, valid: Any) -> tuple[Any, EpochSums]:
-        logits = logits_of(params, images)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    def loss_of(params: Any, images: Any, labels: Any, valid: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+        at_crop, at_drop = jax.random.split(key) if recipe.random_crops or recipe.dropout else (key, key)
+        x = seen(images, at_crop)
+        narrowed = params
+        if narrow:
+            x = x.astype(jnp.bfloat16)
+            narrowed = jax.tree.map(lambda s, w: w if s else w.astype(jnp.bfloat16), running, params)
+        model: Model = narrowed
+        logits, moved = model.train(x, Batch(valid, recipe.dropout, at_drop))
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
         losses = jnp.where(valid, losses, 0.0)
         wrong = (jnp.argmax(logits, axis=1).astype(jnp.int32) != labels) & valid
-        sums = EpochSums(jnp.sum(losses), jnp.sum(wrong, dtype=jnp.int32))
-        return sums.loss / jnp.sum(valid, dtype=jnp.float32), sums
+        sums = Steps(jnp.sum(losses), jnp.sum(wrong, dtype=jnp.int32))
+        return sums.loss / jnp.sum(valid, dtype=jnp.float32), (sums, moved)
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def epoch(
-        state: State, images: Any, labels: Any, key: PRNGKeyArray, rate: Any
-    ) -> tuple[State, EpochSums]:
-        n = images.shape[0]
-        steps = -(-n // batch)
+    def step(
+        state: State, images: Any, labels: Any, rows: Any, valid: Any, key: Any, rate: Any
+    ) -> tuple[State, Steps]:
+        rows = shared_out(rows)
+        gradient, (sums, moved) = jax.grad(loss_of, has_aux=True)(
+            state.params, images[rows], labels[rows], valid, key
+        )
+        with jax.numpy_dtype_promotion("standard"):  # Optax raises a float to an integer power
+            update, memory = direction.update(gradient, state.optimizer, state.params)
+        params = jax.tree.map(
+            lambda statistic, w, u, fresh: fresh.astype(w.dtype) if statistic else w - rate * u,
+            running,
+            state.params,
+            update,
+            moved,
+        )
+        return State(params, memory), sums
+
+    def order(key: PRNGKeyArray, n: int, steps: int) -> tuple[Any, Any]:
+        """The rows of each step [steps, batch], and which of them count."""
         order = jax.random.permutation(key, jnp.arange(n, dtype=jnp.int32))
         # The last batch is filled up with examples that do not count: its gradient is the mean over the rest.
         place = jnp.arange(steps * batch, dtype=jnp.int32)
-        rows = order[place % n].reshape(steps, batch)
-        valid = (place < n).reshape(steps, batch)
+        return order[place % n].reshape(steps, batch), (place < n).reshape(steps, batch)
 
-        def step(state: State, chosen: tuple[Any, Any]) -> tuple[State, EpochSums]:
-            rows, valid = chosen
-            gradient, sums = jax.grad(loss_of, has_aux=True)(state.params, images[rows], labels[rows], valid)
-            with jax.numpy_dtype_promotion("standard"):  # Optax raises a float to an integer power
-                update, memory = direction.update(gradient, state.optimizer, state.params)
-            params = jax.tree.map(lambda w, u: w - rate * u, state.params, update)
-            return State(params, memory), sums
+    @functools.partial(jax.jit, donate_argnums=0)
+    def epoch(
+        states: tuple[State, ...], images: Any, labels: Any, keys: Any, rates: Any
+    ) -> tuple[tuple[State, ...], tuple[Steps, ...]]:
+        n = images.shape[0]
+        steps = -(-n // batch)
 
-        state, sums = jax.lax.scan(step, state, (rows, valid))
-        return state, EpochSums(jnp.sum(sums.loss), jnp.sum(sums.errors, dtype=jnp.int32))
+        def one(state: State, labels: Any, key: Any, rate: Any, rows: Any, valid: Any, number: Any) -> Any:
+            return step(state, images, labels, rows, valid, jax.random.fold_in(key, number), rate)
+
+        numbers = jnp.arange(steps, dtype=jnp.int32)
+        with jax.default_matmul_precision(_PRECISION[recipe.precision]):
+            if vectorized and len(states) > 1:
+                rows, valid = jax.vmap(lambda key: order(key, n, steps), out_axes=(1, None))(jnp.stack(keys))
+                state, labels, keys, rates = (
+                    jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+                    for each in (states, labels, keys, rates)
+                )
+
+                def together(state: Any, chosen: Any) -> Any:
+                    rows, valid, number = chosen
+                    return jax.vmap(one, in_axes=(0, 0, 0, 0, 0, None, None))(
+                        state, labels, keys, rates, rows, valid, number
+                    )
+
+                state, sums = jax.lax.scan(together, state, (rows, valid, numbers))
+                return _apart(state, len(states), 0), _apart(sums, len(states), 1)
+
+            orders = [order(key, n, steps) for key in keys]
+
+            def each(states: Any, chosen: Any) -> Any:
+                orders, number = chosen
+                members = zip(states, labels, keys, rates, orders, strict=True)
+                pairs = [
+                    one(state, y, key, rate, rows, valid, number)
+                    for state, y, key, rate, (rows, valid) in members
+                ]
+                return tuple(state for state, _ in pairs), tuple(sums for _, sums in pairs)
+
+            return jax.lax.scan(each, tuple(states), (tuple(orders), numbers))
 
     @jax.jit
     def evaluate(params: Any, images: Any, labels: Any) -> Evaluation:
         n = images.shape[0]
-        chunk = min(n, _CHUNK)
+        chunk = min(n, chunk_size)
 
-        def step(total: Evaluation, start: Any) -> tuple[Evaluation, None]:
+        def part(total: Evaluation, start: Any) -> tuple[Evaluation, None]:
             first = jnp.minimum(start, n - chunk)  # the last chunk overlaps the one before
             fresh = first + jnp.arange(chunk, dtype=jnp.int32) >= start
             x, y = (jax.lax.dynamic_slice_in_dim(a, first, chunk) for a in (images, labels))
             with jax.default_matmul_precision("highest"):
-                logits = logits_of(params, x)
+                logits = jax.vmap(predict, in_axes=(None, 0))(params, prepare(preparation, x, jnp))
             own = jnp.take_along_axis(logits, y[:, None], axis=1)[:, 0]
             others = jnp.where(jnp.arange(classes, dtype=jnp.int32)[None, :] == y[:, None], -jnp.inf, logits)
             fitted = own - jnp.max(others, axis=1) > GAP * jnp.max(jnp.abs(logits), axis=1)
-            unfitted = jnp.sum(fresh & ~fitted, dtype=jnp.int32)
-            return Evaluation(total.unfitted + unfitted, total.finite & jnp.all(jnp.isfinite(logits))), None
+            wrong = jnp.argmax(logits, axis=1).astype(jnp.int32) != y
+            found = Evaluation(
+                jnp.sum(fresh & ~fitted, dtype=jnp.int32),
+                jnp.sum(fresh & wrong, dtype=jnp.int32),
+                jnp.all(jnp.isfinite(logits)),
+            )
+            return Evaluation(
+                total.unfitted + found.unfitted, total.wrong + found.wrong, total.finite & found.finite
+            ), None
 
         starts = jnp.arange(0, n, chunk, dtype=jnp.int32)
-        total, _ = jax.lax.scan(step, Evaluation(jnp.int32(0), jnp.bool_(True)), starts)
-        return total
+        nothing = Evaluation(jnp.int32(0), jnp.int32(0), jnp.bool_(True))
+        return jax.lax.scan(part, nothing, starts)[0]
 
-    return Program(initial=initial, epoch=epoch, evaluate=evaluate)
+    return Program(initial=initial, epoch=epoch, evaluate=evaluate, place=place)
+
+
+def _apart(tree: Any, members: int, axis: int) -> tuple[Any, ...]:
+    """The slices of every leaf along an axis, a pytree each."""
+    return tuple(
+        jax.tree.map(functools.partial(jax.lax.index_in_dim, index=i, axis=axis, keepdims=False), tree)
+        for i in range(members)
+    )
+
+
+def _cropped(images: UInt8[Array, "b h w c"], side: int | None, key: PRNGKeyArray) -> UInt8[Array, "b s s c"]:
+    """A square of each image at a uniformly random place, all independent."""
+    assert side is not None
+    room = jnp.array([images.shape[1] - side + 1, images.shape[2] - side + 1], jnp.int32)
+    corners = jax.random.randint(key, (images.shape[0], 2), 0, room, jnp.int32)
+
+    def cut(image: Any, corner: Any) -> Any:
+        return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), (side, side, image.shape[2]))
+
+    return jax.vmap(cut)(images, corners)
