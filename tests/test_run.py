@@ -33,7 +33,8 @@ SPEC = RunSpec.model_validate(
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return train(SPEC, folder, silent).directory
+    train([SPEC], folder, silent)
+    return folder / "tiny"
 
 
 @pytest.fixture
@@ -53,14 +54,15 @@ def test_a_run_comes_back_as_it_was_written(stored):
         "history.csv",
         "init.safetensors",
         "run.json",
+        "steps.safetensors",
         "weights.safetensors",
     ]
 
 
 def test_training_again_changes_no_byte(stored, tmp_path):
-    again = train(SPEC, tmp_path, silent).directory
-    for name in ("weights.safetensors", "init.safetensors", "history.csv", "run.json"):
-        assert (again / name).read_bytes() == (stored / name).read_bytes()
+    train([SPEC], tmp_path, silent)
+    for name in ("weights.safetensors", "init.safetensors", "history.csv", "steps.safetensors", "run.json"):
+        assert (tmp_path / "tiny" / name).read_bytes() == (stored / name).read_bytes()
 
 
 def test_the_test_labels_follow_the_law_of_the_training_labels(stored):
@@ -112,7 +114,7 @@ def test_another_data_set_than_recorded_is_refused_when_it_is_needed(directory):
 def test_a_directory_of_another_specification_is_not_overwritten(directory):
     other = SPEC.model_copy(update={"seed": 4})
     with pytest.raises(RunError, match="another specification"):
-        train(other, directory.parent, silent)
+        train([other], directory.parent, silent)
 
 
 def linear(params, x):

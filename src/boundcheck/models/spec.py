@@ -180,7 +180,7 @@ def split(model: M) -> tuple[Callable[[M, Any], Any], M]:
     return f, params
 
 
-def statistics(params: M) -> M:
+def statistics(params: Any) -> Any:
     """True at every running statistic of a normalization, False at every weight: the same pytree, of bools."""
 
     def mark(node: Any) -> Any:
