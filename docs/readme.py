@@ -16,7 +16,7 @@ from typing import get_args
 from boundcheck.bound import Family
 from boundcheck.cli import main
 from boundcheck.registry import installed
-from boundcheck.report.markdown import table
+from boundcheck.report.text import table
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -78,8 +78,8 @@ def test_two_renderings_of_stored_runs_differ_in_no_byte(runs, tmp_path):
         p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()
     }
     assert first.keys() == second.keys()
-    # The page, and each of four figures in two formats.
-    assert len(first) == 9
+    # The page, the numbers of the trainings, and each of five figures in two formats.
+    assert len(first) == 12
     for path, content in first.items():
         assert content.replace(b"/one", b"/two") == second[path], path
 
@@ -106,7 +106,7 @@ def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
         ),
         (("evaluate", "--run", "{a}", "--delta", "1.5"), "strictly between 0 and 1"),
         (("evaluate", "--run", "{a}", "--bounds", ","), "names no bound"),
-        (("report", "{runs}", "-o", "{runs}/out"), "has no evaluation.json"),
+        (("report", "{runs}", "-o", "{runs}/out"), "has no run.json"),
         (("bounds", "show", "vc-relativ"), "did you mean 'vc-relative'"),
         (("witness", "--run", "absent"), "absent is not a directory"),
         (("witness", "--run", "{a}", "--labels", "noise"), "give `run` or `random`"),
@@ -250,11 +250,11 @@ def test_every_command_has_help(command, capsys):
 
 
 def test_an_interrupted_training_says_so_and_is_no_run(tmp_path, monkeypatch, capsys):
-    def interrupted(**_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     (tmp_path / "tiny.toml").write_text(TINY.format("z"))
-    monkeypatch.setattr("boundcheck.workflow.fit", interrupted)
+    monkeypatch.setattr("boundcheck.workflow.fit_all", interrupted)
     assert run("train", str(tmp_path / "tiny.toml"), "--runs", str(tmp_path / "runs")) == 130
     assert "interrupted; the same command continues" in capsys.readouterr().err
     assert not list(tmp_path.rglob("run.json"))

@@ -29,7 +29,7 @@ def by_id(evaluation):
 def rendered(evaluation):
     """The report on one run, from what would be stored of it."""
     stored = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
-    return markdown.render(Report(runs=(Judged(evaluation=stored, history=()),)), title="t")
+    return markdown.render(Report(runs=(Judged(evaluation=stored),)), title="t")
 
 
 def test_every_bound_speaks_on_a_run_from_arrays(small_run):

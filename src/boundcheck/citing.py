@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import RunError, UnknownNameError
 from .registry import Registry
-from .report.report import read
+from .report.report import evaluated
 from .theorem import Citation, Reference
 
 
@@ -18,8 +18,8 @@ def used_in(directories: Sequence[Path], registry: Registry) -> dict[str, Citati
     Raises `RunError` for a run that is not evaluated yet, and for an evaluation that names a work without describing it.
     """
     used: dict[str, Citation] = {}
-    for directory, run in zip(directories, read(directories).runs, strict=True):
-        stored = run.evaluation
+    for directory in directories:
+        stored = evaluated(directory).evaluation
         for row in (*stored["bounds"], *stored.get("measures", ())):
             if row["value"] is not None and row["citation"] is not None:
                 used[row["id"]] = _citation(row, directory, registry)

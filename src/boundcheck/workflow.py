@@ -173,7 +173,7 @@ def judge(
 def report(
     directories: Sequence[Path], output: Path, *, title: str, question: str = "", command: str = ""
 ) -> Path:
-    """Write the report of evaluated runs; returns the markdown's path."""
+    """Write the report of runs, evaluated or not; returns the markdown's path."""
     return markdown.write(read(directories), output, title=title, question=question, command=command)
 
 
@@ -218,7 +218,7 @@ def witness(
 
 def report_of(evaluation: Evaluation) -> Report:
     """The report of one evaluation that need not be stored."""
-    return Report(runs=(Judged(evaluation=evaluation.to_json(), history=()),))
+    return Report(runs=(Judged(evaluation=evaluation.to_json()),))
 
 
 def _latex(theorem: Theorem) -> str:

@@ -21,7 +21,7 @@ def three():
     for index in range(3):
         evaluation = bc.evaluate(run_of(*network(seed=index), seed=index), bounds=CLOSED).to_json()
         evaluation["run"] = f"run{index}"
-        runs.append(Judged(evaluation=json.loads(json.dumps(evaluation)), history=()))
+        runs.append(Judged(evaluation=json.loads(json.dumps(evaluation))))
     return Report(runs=tuple(runs))
 
 
@@ -36,7 +36,7 @@ def report_of(three, *points):
         (m,) = (m for m in e["measures"] if m["id"] == NORM)
         m["value"] = value
         e["measures"] = [m]
-        runs.append(Judged(evaluation=e, history=()))
+        runs.append(Judged(evaluation=e))
     return Report(runs=tuple(runs))
 
 
@@ -105,7 +105,7 @@ def test_undecided_training_examples_widen_the_gap(three):
     run = three.runs[0]
     e = copy.deepcopy(run.evaluation)
     e["observed"]["undecided_by_rounding"]["train"] = 15
-    assert float(run.gap.hi) + 15 / 150 == pytest.approx(float(Judged(evaluation=e, history=()).gap.hi))
+    assert float(run.gap.hi) + 15 / 150 == pytest.approx(float(Judged(evaluation=e).gap.hi))
 
 
 def test_the_section_and_its_figure_show_every_measure_and_no_verdict(three):
@@ -132,6 +132,6 @@ def test_no_run_hides_another_in_the_figure(three):
 def test_evaluations_without_measures_still_render(three):
     old = copy.deepcopy(three.runs[0].evaluation)
     del old["measures"]
-    report = Report(runs=(Judged(evaluation=old, history=()),))
+    report = Report(runs=(Judged(evaluation=old),))
     assert report.measures == ()
     assert "## Measures" not in markdown.render(report, title="t")

@@ -12,7 +12,7 @@ from boundcheck.report.report import Judged, Report
 
 @pytest.fixture
 def judged(small_run):
-    return Judged(evaluation=json.loads(json.dumps(bc.evaluate(small_run).to_json())), history=())
+    return Judged(evaluation=json.loads(json.dumps(bc.evaluate(small_run).to_json())))
 
 
 def value(lo, hi=None, log10=None, below=None):
@@ -67,7 +67,7 @@ def test_names_and_messages_are_escaped(judged):
     hostile["bounds"][0]["value"] = None
     hostile["bounds"][0]["reasons"] = ["| <img src=x> [click](http://example.org) $x$"]
     hostile["bounds"][0]["traceback"] = "Traceback\n```\n<b>"
-    page = markdown.render(Report(runs=(Judged(evaluation=hostile, history=()),)), title="# not a | heading")
+    page = markdown.render(Report(runs=(Judged(evaluation=hostile),)), title="# not a | heading")
     assert "<script>" not in page
     assert "<img" not in page
     assert r"\[click\]" in page
@@ -79,7 +79,7 @@ def test_names_and_messages_are_escaped(judged):
 def test_the_ladder_shows_every_bound_once_a_run(judged):
     second = copy.deepcopy(judged.evaluation)
     second["run"] = "other"
-    report = Report(runs=(judged, Judged(evaluation=second, history=())))
+    report = Report(runs=(judged, Judged(evaluation=second)))
     figure = plots.ladder(report)
     assert len(figure.axes) == 2
     for ax in figure.axes:

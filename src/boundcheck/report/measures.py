@@ -86,10 +86,7 @@ def section(report: Report) -> Iterator[str]:
     gaps = [run.gap for run in report.runs]
     shown = ["*gap, per cent*", *(f"*{100 * float(g.lo):.1f} to {100 * float(g.hi):.1f}*" for g in gaps)]
     rows.append([*shown, *([""] if ranked else [f"*{larger(report, gaps)}*"] if pair else [])])
-    align = "l" + "r" * (len(header) - 1)
-    marks = {"l": "---", "r": "---:"}
-    lines = [header, [marks[a] for a in align], *rows]
-    yield "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    yield text.table(header, rows, "l" + "r" * (len(header) - 1))
     if ranked:
         pairs = len(report.runs) * (len(report.runs) - 1) // 2
         yield (

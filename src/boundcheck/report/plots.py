@@ -1,4 +1,4 @@
-"""Figures: every bound of every run on one logarithmic axis, and the trainings.
+"""Figures: every bound, and every measure, of every run on one logarithmic axis.
 
 A function draws on matplotlib axes and returns them; `save` writes PNG and SVG without dates, so that two renderings
 of one stored run differ in no byte.
@@ -15,7 +15,6 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from .. import storage
 from ..record import UNCERTIFIED
@@ -211,46 +210,6 @@ def _log10(run: Judged, identifier: str) -> float | None:
     if value is None or value["log10_lo"] is None or value["log10_hi"] is None:
         return None
     return (value["log10_lo"] + value["log10_hi"]) / 2
-
-
-def trainings(report: Report) -> Figure:
-    """Training error by epoch, one line a run, labelled at its end."""
-    runs = [run for run in report.runs if run.history]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.8, 2.9), layout="constrained")
-        ax = figure.subplots()
-        for index, run in enumerate(runs):
-            epochs = [row["epoch"] for row in run.history]
-            errors = [row["train_error"] for row in run.history]
-            c = _run_colour(index)
-            ax.plot(
-                epochs,
-                errors,
-                color=c,
-                lw=1.6,
-                ls=("-", "-", (0, (4, 3)), (0, (4, 3)))[index % 4],
-                marker="o",
-                ms=3.5,
-                markevery=[len(epochs) - 1],
-            )
-            share = 0.92 - 0.1 * index
-            ax.text(
-                0.985,
-                share,
-                f"{run.name}: {errors[-1]:.3g} after {len(epochs)} epochs",
-                color=c,
-                transform=ax.transAxes,
-                ha="right",
-                va="top",
-                fontsize=8,
-                parse_math=False,
-            )
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        ax.set_xlabel("epoch (logarithmic)")
-        ax.set_ylabel("training error")
-        ax.set_ylim(-0.03, 1)
-    return figure
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -1,4 +1,7 @@
-"""`Report`: what several stored runs say, read from their directories. Nothing is measured or trained here."""
+"""`Report`: what several stored runs say, read from their directories. Nothing is measured or trained here.
+
+A run that is not evaluated yet has a training to tell of, and no bounds.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import record, storage
-from ..archive import read_history
 from ..errors import RunError
 from ..interval import Interval
+from .setting import Setting
+from .training import Training, read_training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A run with its stored evaluation (the object of `evaluate --json`) and its history."""
+    """A run with its stored evaluation: the object of `evaluate --json`."""
 
     evaluation: Mapping[str, Any]
-    history: Sequence[Mapping[str, float]]
 
     @property
     def name(self) -> str:
@@ -27,11 +30,12 @@ class Judged:
     @property
     def labels(self) -> str:
         """The law of the labels, in words."""
-        spec = self.evaluation["training"].get("spec", {})
-        if spec.get("labels") == "random":
-            return "random labels"
-        corruption = spec.get("corruption", 0)
-        return f"labels corrupted with probability {corruption:g}" if corruption else "true labels"
+        return self.setting.labels
+
+    @property
+    def setting(self) -> Setting:
+        """What the run was told to do; empty for a run from arrays."""
+        return Setting(self.evaluation["training"].get("spec", {}))
 
     def measure(self, identifier: str) -> Mapping[str, Any] | None:
         """What one measure read; None too where it read nothing."""
@@ -53,9 +57,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Runs side by side. `bounds`: the ids, sorted by the largest value that any run gives, valueless ones last."""
+    """Runs side by side. `runs`: those that are evaluated; `trainings`: all that record how they were trained.
+
+    `bounds`: the ids, sorted by the largest value that any run gives, valueless ones last.
+    """
 
     runs: tuple[Judged, ...]
+    trainings: tuple[Training, ...] = ()
 
     @property
     def bounds(self) -> tuple[str, ...]:
@@ -104,22 +112,50 @@ class Report:
 
 
 def read(directories: Sequence[Path]) -> Report:
-    """The report of stored runs. Raises `RunError` for one that is not evaluated yet, naming it."""
-    runs = []
+    """The report of stored runs, evaluated or not.
+
+    Raises `RunError`, naming the directory, for one that holds no run or a damaged one, and for a run given twice.
+    """
+    runs, trainings, names = [], [], []
     for directory in directories:
-        path = directory / "evaluation.json"
-        if not path.exists():
-            raise RunError(
-                f"{directory} has no evaluation.json; run `boundcheck evaluate --run {directory}` first."
-            )
-        stored = storage.read_json(path, "the evaluation of the run")
-        if not isinstance(stored, dict) or stored.get("schema") != record.SCHEMA:
-            raise RunError(
-                f"{path} is not an evaluation of schema {record.SCHEMA}; run `boundcheck evaluate --run {directory}` again."
-            )
-        runs.append(Judged(evaluation=stored, history=read_history(directory / "history.csv")))
-    names = [run.name for run in runs]
+        stored = _evaluation(directory)
+        training = read_training(directory, stored)
+        if stored is not None:
+            runs.append(Judged(evaluation=stored))
+        if training is not None:
+            trainings.append(training)
+        if stored is None and training is None:
+            raise RunError(f"{directory} has no run.json; {_remedy(directory)}")
+        names.append(runs[-1].name if training is None else training.name)
     for name in names:
         if names.count(name) > 1:
             raise RunError(f"two of the runs are named {name}; give each run once.")
-    return Report(runs=tuple(runs))
+    return Report(runs=tuple(runs), trainings=tuple(trainings))
+
+
+def _remedy(directory: Path) -> str:
+    if (directory / "checkpoint").is_dir():
+        return "its training has not ended. Run the same `boundcheck train` again: it continues where it stopped."
+    return "a run directory such as runs/digits_true is needed, as `boundcheck train` writes it."
+
+
+def evaluated(directory: Path) -> Judged:
+    """A stored run with its evaluation. Raises `RunError` for one that is not evaluated yet."""
+    stored = _evaluation(directory)
+    if stored is None:
+        raise RunError(
+            f"{directory} has no evaluation.json; run `boundcheck evaluate --run {directory}` first."
+        )
+    return Judged(evaluation=stored)
+
+
+def _evaluation(directory: Path) -> Mapping[str, Any] | None:
+    path = directory / "evaluation.json"
+    if not path.exists():
+        return None
+    stored = storage.read_json(path, "the evaluation of the run")
+    if not isinstance(stored, dict) or stored.get("schema") != record.SCHEMA:
+        raise RunError(
+            f"{path} is not an evaluation of schema {record.SCHEMA}; run `boundcheck evaluate --run {directory}` again."
+        )
+    return stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -72,6 +72,14 @@ def columns(rows: Sequence[Sequence[str]], align: str) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
+    """A markdown table; cells are markdown already. `align`: one of l, r, c a column."""
+    marks = {"l": "---", "r": "---:", "c": ":---:"}
+    align = align or "l" * len(header)
+    lines = [header, [marks[a] for a in align], *rows]
+    return "\n".join("| " + " | ".join(cell.replace("\n", " ") for cell in line) + " |" for line in lines)
 
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~$])")

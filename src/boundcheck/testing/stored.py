@@ -11,7 +11,7 @@ from .. import storage
 from ..bound import Bound
 from ..evaluation import Evaluation, evaluate
 from ..registry import Registry
-from ..report.report import read
+from ..report.report import evaluated
 from ..run import Run, stored_arrays
 from ..storage import digest
 from ..verdict import Verdict
@@ -48,8 +48,7 @@ def the_verdict_survives_storage(bound: Bound) -> Finding:
     evaluation = _evaluated(bound, stock()["dense"].run())
     with tempfile.TemporaryDirectory() as folder:
         storage.write_json(Path(folder) / "evaluation.json", evaluation.to_json())
-        (Path(folder) / "history.csv").write_text("epoch\n")
-        read_back = read([Path(folder)]).runs[0].bound(bound.id)
+        read_back = evaluated(Path(folder)).bound(bound.id)
     (written,) = evaluation.to_json()["bounds"]
     if read_back != written:
         return failed(f"stored {written['verdict']}, read back {read_back and read_back['verdict']}.")
