@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def sign():
 def test_noise_that_flips_one_weight_with_known_probability(sign, monkeypatch):
     """The error under noise is P(1 + sigma Z < 0) = Phi(-1/sigma): 0.1 at sigma = 0.78."""
     monkeypatch.setattr(flat, "DRAWS", 2000)
-    perturbed = flat.Perturbed(Study(sign, Fraction(1, 20)), aware=False)
+    perturbed = flat.Perturbed(Study(sign, Fraction(1, 20)), 1000, aware=False)
     for sigma in (0.5, 1.0, 3.0):
         assert perturbed.mean(sigma) == pytest.approx(norm.cdf(-1 / sigma), abs=0.03)
 
@@ -93,7 +94,7 @@ def test_the_box_that_flips_one_weight(sign):
 
 def test_the_safe_end_is_returned_and_the_search_repeats_itself(trained):
     study, again = (Study(trained, Fraction(1, 20)) for _ in range(2))
-    perturbed = flat.Perturbed(study, aware=False)
+    perturbed = flat.Perturbed(study, 1000, aware=False)
     value = study.measure(flat.flatness).value
     assert perturbed.mean(float(value.lo)) <= perturbed.error + flat.TOLERANCE
     assert perturbed.mean(float(value.hi)) > perturbed.error + flat.TOLERANCE
@@ -121,7 +122,7 @@ def test_scaling_every_weight_scales_flatness_and_not_the_relative_one(trained):
 
 
 def test_the_ascent_that_stops_early_finds_the_same_radius(trained):
-    perturbed = flat.Perturbed(Study(trained, Fraction(1, 20)), aware=False)
+    perturbed = flat.Perturbed(Study(trained, Fraction(1, 20)), 1000, aware=False)
     limit = perturbed.error + flat.TOLERANCE
     for alpha in (2.0**-8, 2.0**-4, 2.0**-2, 1.0):
         assert (perturbed.worst(alpha, limit) > limit) == (perturbed.worst(alpha) > limit)
@@ -136,7 +137,7 @@ def logits_of_a_root(params, x):
 def test_logits_that_are_no_numbers_are_wrong():
     x, y = np.ones((50, 1), np.float32), np.zeros(50, int)
     run = Run.from_arrays(logits_of_a_root, {"variance": np.ones(1, np.float32)}, train=(x, y), test=(x, y))
-    perturbed = flat.Perturbed(Study(run, Fraction(1, 20)), aware=False)
+    perturbed = flat.Perturbed(Study(run, Fraction(1, 20)), 1000, aware=False)
     assert perturbed.error == 0
     assert float(perturbed._error([-jnp.ones(1)], 2.0)) == 1
 
@@ -149,3 +150,33 @@ def test_without_the_examples_there_is_no_value(trained, monkeypatch):
     monkeypatch.setattr(Run, "sample", lambda run, split: missing(split))
     with pytest.raises(UnavailableError, match="not at hand"):
         study.measure(flat.flatness)
+
+
+def test_a_costly_network_is_searched_on_fewer_examples_and_its_statistics_stay(tmp_path):
+    from types import SimpleNamespace
+
+    from boundcheck.models import build, find_model, split, statistics
+
+    def examples(name: str, shape: tuple[int, ...], n: int) -> int:
+        predict, params = split(build(find_model(name), shape, 10, jax.random.key(0)))
+        run = SimpleNamespace(
+            predict=predict,
+            params=params,
+            example=np.zeros(shape, np.float32),
+            parameters=1,
+            sizes={"train": n},
+        )
+        return flat._examples(SimpleNamespace(run=run))  # pyright: ignore[reportArgumentType]
+
+    assert examples("mlp-3x512", (28, 28, 3), 50_000) == 1000
+    assert examples("mlp-3x512", (28, 28, 3), 300) == 300
+    assert 64 <= examples("inception", (28, 28, 3), 50_000) <= 100
+    assert examples("wide-resnet-16-4", (32, 32, 3), 50_000) == 64
+
+    predict, params = split(build(find_model("wide-resnet-10-1"), (4, 4, 1), 3, jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4, 4, 1)).astype(np.float32), rng.integers(0, 3, 20)
+    run = Run.from_arrays(predict, params, train=(x, y), test=(x, y))
+    perturbed = flat.Perturbed(Study(run, Fraction(1, 20)), 20, aware=False)
+    moving = sum(not aside for aside in jax.tree.leaves(statistics(params)))
+    assert len(perturbed._weights) == moving < len(jax.tree.leaves(params))

@@ -98,7 +98,9 @@ class Inception(eqx.Module):
     def __call__(self, x: Float[Numbers, "h w c"]) -> Float[Numbers, " classes"]:
         return self._forward(x[None], None)[0][0]
 
-    def train(self, x: Float[Array, "b h w c"], batch: Batch) -> tuple[Float[Numbers, "b classes"], Inception]:
+    def train(
+        self, x: Float[Array, "b h w c"], batch: Batch
+    ) -> tuple[Float[Numbers, "b classes"], Inception]:
         """Logits of a batch by its own statistics, and the network with its running statistics moved."""
         return self._forward(x, batch)
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..interval import Interval
+from ..models import statistics
 from ..run import is_real
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
@@ -27,6 +28,10 @@ TOLERANCE: Final = 0.1
 """By how much the training error may rise."""
 
 EXAMPLES: Final = 1000
+FEWEST: Final = 64
+WORK: Final = 3e10
+"""Floating-point operations of one pass over the subset: it is smaller for a costly network, but not below `FEWEST`."""
+
 DRAWS: Final = 8
 STEPS: Final = 12
 """Bisections of a scale from 2^-16 to 2^6."""
@@ -70,12 +75,13 @@ def relative_sharpness_radius(study: Study) -> Quantity:
 
 
 def _searched(study: Study, name: str, *, aware: bool, worst: bool) -> Quantity:
-    settings = f"{EXAMPLES} {DRAWS} {STEPS} {ASCENT} {SMALLEST} {TOLERANCE} {LOW} {HIGH}"
+    size = _examples(study)
+    settings = f"{size} {DRAWS} {STEPS} {ASCENT} {SMALLEST} {TOLERANCE} {LOW} {HIGH}"
     try:
         value = study.remember(
             name,
             (study.run.digests["train"], settings),
-            lambda: _search(study, name.replace("-", " "), Perturbed(study, aware=aware), worst=worst),
+            lambda: _search(study, name.replace("-", " "), Perturbed(study, size, aware=aware), worst=worst),
         )
     except DataError as error:
         raise UnavailableError(str(error)) from error
@@ -84,12 +90,19 @@ def _searched(study: Study, name: str, *, aware: bool, worst: bool) -> Quantity:
         if worst
         else f"mean over {DRAWS} draws, the same at every scale"
     )
-    size = min(EXAMPLES, study.run.sizes["train"])
     return Quantity(
         value=value,
         evidence=Evidence.ESTIMATED,
         method=f"bisection on {size} training examples; {how}",
     )
+
+
+def _examples(study: Study) -> int:
+    """How many training examples the searches look at."""
+    run = study.run
+    lowered = jax.jit(run.predict).lower(run.params, run.example)
+    each = (lowered.cost_analysis() or {}).get("flops", 2.0 * run.parameters)
+    return min(EXAMPLES, run.sizes["train"], max(FEWEST, int(WORK / max(each, 1.0))))
 
 
 def _search(study: Study, task: str, perturbed: Perturbed, *, worst: bool) -> Interval:
@@ -117,19 +130,20 @@ def _search(study: Study, task: str, perturbed: Perturbed, *, worst: bool) -> In
 class Perturbed:
     """The network with perturbed weights on a fixed subset of the training examples.
 
-    `aware`: the scale of a perturbation is |w| + `SMALLEST` for each weight in place of 1.
+    `size`: how many. Running statistics of a normalization are no weights and stay. `aware`: the scale of a perturbation is |w| + `SMALLEST` for each weight in place of 1.
     """
 
-    def __init__(self, study: Study, *, aware: bool) -> None:
+    def __init__(self, study: Study, size: int, *, aware: bool) -> None:
         run = study.run
         sample = run.sample("train")
         order = np.random.Generator(np.random.Philox(key=[0xF1A7, len(sample)])).permutation(len(sample))
-        chosen = np.sort(order[: min(EXAMPLES, len(sample))])
+        chosen = np.sort(order[:size])
         blocks = [sample.inputs(int(i), int(i) + 1) for i in chosen]
         self._inputs = jnp.asarray(np.concatenate([np.asarray(b) for b in blocks]))
         self._labels = jnp.asarray(sample.labels[chosen])
         leaves, structure = jax.tree.flatten(run.params)
-        real = [_is_weight(leaf) for leaf in leaves]
+        running = jax.tree.leaves(statistics(run.params))
+        real = [_is_weight(leaf) and not aside for leaf, aside in zip(leaves, running, strict=True)]
         self._weights = [jnp.asarray(leaf) for leaf, w in zip(leaves, real, strict=True) if w]
         self._scales = [jnp.abs(w) + SMALLEST if aware else jnp.ones_like(w) for w in self._weights]
 
