@@ -133,7 +133,11 @@ def test_a_run_is_found_by_name(tmp_path: Path):
         ('["iid"]', '["iid", "iid"]', r"`run\[1\].assume` is .* each assumption is asserted once"),
         ('["iid"]', '"iid"', r"`run\[1\].assume` is 'iid'; a valid tuple is needed"),
         ('"digits"', '"digit"', r"`defaults.dataset`: unknown data set 'digit'; did you mean 'digits'\?"),
-        ('"mlp-2x256"', '"mpl-2x256"', r"`defaults.model`: unknown model 'mpl-2x256'; did you mean 'mlp-2x256"),
+        (
+            '"mlp-2x256"',
+            '"mpl-2x256"',
+            r"`defaults.model`: unknown model 'mpl-2x256'; did you mean 'mlp-2x256",
+        ),
         (
             "seed = 7",
             'preparation = "Unit"',
@@ -234,3 +238,83 @@ def test_the_experiments_of_the_reports_are_shipped():
         "cifar10_mlp3x512_true",
         "cifar10_mlp3x512_random",
     ]
+
+
+COLOURS = GOOD.replace('"digits"', '"cifar10"').replace("seed = 7", "seed = 7\nMORE")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("examples = 60000", r"`run\[1\]`: `examples` is 60000; cifar10 has 50000. Ask for fewer"),
+        ("test_examples = 10001", r"`test_examples` is 10001; cifar10 has 10000"),
+        ("examples = 0", r"`run\[1\].examples` is 0; greater than or equal to 1 is needed"),
+        ("monitor = 20000", r"`monitor` is 20000; cifar10 has 10000"),
+        ("test_examples = 10\nmonitor = 11", r"`monitor` is 11; cifar10 has 10. Ask for fewer"),
+        ('pixels = "blurred"', r"`run\[1\].pixels` is 'blurred'; 'true', 'shuffled', 'random' or 'gaussian'"),
+        (
+            "recipe.random_crops = true",
+            r"`random_crops` needs true pixels and images larger .* `unit` leave nothing",
+        ),
+        ("recipe.dropout = 1.0", r"`run\[1\].recipe.dropout` is 1.0; less than 1 is needed"),
+        (
+            'recipe.precision = "double"',
+            r"`run\[1\].recipe.precision` is 'double'; 'float32', 'tf32' or 'bfloat16'",
+        ),
+        (
+            "recipe.weight_deacy = 0.1",
+            r"`run\[1\].recipe.weight_deacy`: unknown key `weight_deacy`; did you mean `weight_decay`",
+        ),
+    ],
+)
+def test_what_the_data_and_the_recipe_cannot_be_is_told(tmp_path: Path, more: str, message: str):
+    text = COLOURS.replace("MORE", more)
+    if more.startswith("recipe."):
+        text = COLOURS.replace("\nMORE", "").replace(
+            "recipe = { epochs = 50", "recipe = { " + more[7:] + ", epochs = 50"
+        )
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            '{ name = "cnn" }',
+            r"`run\[1\].model.name` is 'cnn'; 'mlp', 'inception', 'alexnet' or 'wide-resnet' is needed",
+        ),
+        ("{ hidden = [3] }", r"`run\[1\].model.name` is None; 'mlp', 'inception'"),
+        (
+            '{ name = "inception", batchnorm = true }',
+            r"`run\[1\].model.batchnorm`: unknown key .*; did you mean `batch_norm`",
+        ),
+        (
+            '{ name = "wide-resnet", depth = 17, widen = 1 }',
+            r"`run\[1\].model.depth` is 17: the depth of a wide residual",
+        ),
+        ('{ name = "wide-resnet", depth = 16 }', r"`run\[1\].model.widen` is missing"),
+        ("3", r"`run\[1\].model.* is 3; .*is needed"),
+    ],
+)
+def test_a_malformed_model_is_told_by_its_kind(tmp_path: Path, model: str, message: str):
+    text = GOOD.replace('{ name = "mlp", hidden = [32], bias = false }', model)
+    assert text != GOOD
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["zhang2017", "zhang2017_cpu"])
+def test_the_experiments_of_the_paper_are_well_formed(name: str):
+    experiment = load_experiment(Path(__file__).parents[1] / "experiments" / f"{name}.toml")
+    specs = {spec.name: spec for spec in experiment.runs}
+    assert {spec.corruption for spec in experiment.runs} >= {k / 10 for k in range(10)}
+    assert {spec.pixels for spec in experiment.runs} == {"true", "shuffled", "random", "gaussian"}
+    assert {spec.dataset for spec in experiment.runs} == {"cifar10", "fashion-mnist"}
+    assert all(spec.prepared == "zhang2017" for spec in experiment.runs)
+    assert all(spec.recipe.momentum == 0.9 and spec.recipe.batch == 128 for spec in experiment.runs)
+    assert specs["inception_random"].labels == "random"
+    assert specs["inception_random"].recipe.learning_rate == 0.1
+    assert specs["mlp3x512_random"].recipe.learning_rate == 0.01
+    decays = {spec.recipe.decay for spec in experiment.runs if spec.dataset == "cifar10"}
+    assert decays == {0.95}
