@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from pydantic import ValidationError
 from boundcheck.errors import ExperimentError, UnknownNameError
 from boundcheck.experiment import ASSUMPTIONS, RunSpec, load_experiment
 from boundcheck.models import MODELS, MLPSpec
+from boundcheck.training import Recipe
 
 GOOD = """# Does it hold?
 [defaults]
@@ -316,5 +318,20 @@ def test_the_experiments_of_the_paper_are_well_formed(name: str):
     assert specs["inception_random"].labels == "random"
     assert specs["inception_random"].recipe.learning_rate == 0.1
     assert specs["mlp3x512_random"].recipe.learning_rate == 0.01
-    decays = {spec.recipe.decay for spec in experiment.runs if spec.dataset == "cifar10"}
-    assert decays == {0.95}
+    decays = {(spec.recipe.decay, spec.examples) for spec in experiment.runs if spec.dataset == "cifar10"}
+    assert decays <= {(0.95, None), (0.999, 1000)}  # the same for each 50,000 examples seen
+
+
+def test_the_example_of_the_documentation_is_an_experiment(tmp_path: Path):
+    page = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text()
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    experiment = load_experiment(write(tmp_path, text))
+    assert [spec.name for spec in experiment.runs] == ["true", "half", "random", "noise"]
+    noise = experiment.run("noise")
+    assert (noise.recipe.learning_rate, noise.recipe.momentum, noise.recipe.weight_decay) == (0.1, 0.9, 5e-4)
+    # Every key of a run and of its recipe is explained.
+    for key in (*RunSpec.model_fields, *Recipe.model_fields):
+        assert re.search(rf"\b{key}\b", page), key
+    for name in MODELS:
+        family = re.sub(r"\d+x\d+", "DEPTHxWIDTH", re.sub(r"resnet-\d+-\d+", "resnet-DEPTH-WIDEN", name))
+        assert f"`{family}`" in page
