@@ -9,6 +9,7 @@ Definitions: Jiang, Neyshabur, Mobahi, Krishnan and Bengio 2020, appendix C.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Final
@@ -21,6 +22,7 @@ from ..errors import DataError
 from ..interval import Interval
 from ..models import statistics
 from ..run import is_real
+from ..training.compilation import compiler_options
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
 
@@ -28,8 +30,8 @@ TOLERANCE: Final = 0.1
 """By how much the training error may rise."""
 
 EXAMPLES: Final = 1000
-FEWEST: Final = 64
-WORK: Final = 3e10
+FEWEST: Final = 32
+WORK: Final = 1.5e10
 """Floating-point operations of one pass over the subset: it is smaller for a costly network, but not below `FEWEST`."""
 
 DRAWS: Final = 8
@@ -183,9 +185,10 @@ class Perturbed:
             stepped = [jnp.clip(u + jnp.nan_to_num(jnp.sign(g)) / 5, -1, 1) for u, g in pairs]
             return stepped, share_wrong(scores)
 
-        self._error: Callable[..., Any] = jax.jit(error)
-        self._noisy: Callable[..., Any] = jax.jit(noisy)
-        self._ascend: Callable[..., Any] = jax.jit(ascend)
+        compiled = functools.partial(jax.jit, compiler_options=compiler_options())
+        self._error: Callable[..., Any] = compiled(error)
+        self._noisy: Callable[..., Any] = compiled(noisy)
+        self._ascend: Callable[..., Any] = compiled(ascend)
 
     @property
     def error(self) -> float:
