@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from fractions import Fraction
 
 import pytest
@@ -110,6 +111,19 @@ def test_a_second_evaluation_measures_nothing_again(runs, monkeypatch):
         (("bounds", "show", "vc-relativ"), "did you mean 'vc-relative'"),
         (("witness", "--run", "absent"), "absent is not a directory"),
         (("witness", "--run", "{a}", "--labels", "noise"), "give `run` or `random`"),
+        (("ball", "--run", "absent"), "absent is not a directory"),
+        (
+            ("ball", "--run", "{a}", "--radii", "1,wide"),
+            "--radii contains 'wide'; a number between 1e-6 and 1e6",
+        ),
+        (("ball", "--run", "{a}", "--radii", "1,-1"), "--radii contains '-1'"),
+        (("ball", "--run", "{a}", "--radii", ","), "at least one radius"),
+        (("ball", "--run", "{a}", "--quantile", "1.5"), "a quantile of at most 1"),
+        (("ball", "--run", "{a}", "--delta", "0"), "strictly between 0 and 1"),
+        (
+            ("ball", "--run", "{a}", "--quantile", "0.001"),
+            "a positive margin is needed; give a larger `quantile`",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_status_two(runs, capsys, arguments, message):
@@ -150,6 +164,37 @@ def test_a_witness_in_words(runs, capsys):
     printed = capsys.readouterr().out
     assert "2 x 1,437 + 64 = 2,938 weights" in printed
     assert "uniformly random (seed 4)" in printed
+
+
+def test_balls_are_trained_once_told_in_words_and_written(runs, tmp_path, capsys):
+    arguments = ("ball", "--run", str(runs / "a"), "--radii", "2,1/4,0.5", "--draws", "2", "--epochs", "3")
+    capsys.readouterr()
+    assert run(*arguments, "-o", str(tmp_path), "--json") == 0
+    stored = json.loads(capsys.readouterr().out)
+    assert (stored["run"], stored["n"], stored["draws"], stored["epochs"]) == ("a", 1437, 2, 3)
+    assert stored["files"] == [str(tmp_path / f"ball.{suffix}") for suffix in ("csv", "png", "svg")]
+    assert [ball["radius"] for ball in stored["balls"]] == [2, 0.5, 0.25]
+    for ball in stored["balls"]:
+        deviation = (math.log(20) / (2 * 1437 * 2)) ** 0.5
+        assert ball["complexity"] == pytest.approx(max(0, 0.5 - ball["soft_miss"] - deviation))
+        assert len(ball["draws"]) == 2
+    with (tmp_path / "ball.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(float(r["radius"]), r["draw"]) for r in rows] == [(c, d) for c in (2, 0.5, 0.25) for d in "12"]
+    drawn = {(ball["radius"], str(i + 1)): d for ball in stored["balls"] for i, d in enumerate(ball["draws"])}
+    for row in rows:
+        draw = drawn[float(row["radius"]), row["draw"]]
+        assert float(row["soft_miss"]) == draw["soft_miss"]
+        assert float(row["fitted"]) == draw["fitted"]
+        assert row["inside"] == "1"
+    first = (tmp_path / "ball.png").read_bytes(), (tmp_path / "ball.svg").read_bytes()
+    before = {path: path.stat().st_mtime_ns for path in (runs / "a").rglob("missed.json")}
+    assert run(*arguments, "-o", str(tmp_path)) == 0
+    assert first == ((tmp_path / "ball.png").read_bytes(), (tmp_path / "ball.svg").read_bytes())
+    assert before == {path: path.stat().st_mtime_ns for path in (runs / "a").rglob("missed.json")}
+    printed = capsys.readouterr().out
+    assert "1,437 examples, 2 draw(s) of random signs, at most 3 epochs; margins in units of" in printed
+    assert [line.split()[0] for line in printed.splitlines() if " x " in line] == ["2", "0.5", "0.25"]
 
 
 def test_unknown_keys_in_an_experiment_name_the_nearest(tmp_path, capsys):
@@ -237,6 +282,7 @@ def test_doctor_runs(capsys):
         "evaluate",
         "report",
         "witness",
+        "ball",
         "bounds",
         "bounds show",
         "models",

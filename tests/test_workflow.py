@@ -12,7 +12,7 @@ from boundcheck.cli import main
 from boundcheck.data import load_dataset, prepare
 from boundcheck.errors import RunError
 from boundcheck.experiment import RunSpec
-from boundcheck.training import DivergedError, fit_all
+from boundcheck.training import DivergedError, fit_all, suitable
 from boundcheck.weights import read
 
 
@@ -53,9 +53,9 @@ def test_like_runs_that_follow_one_another_train_together(tmp_path, monkeypatch)
         spec("i", examples=100, pixels="gaussian"),
     ]
     workflow.train(specs, tmp_path, silent)
-    suitable = workflow.TOGETHER.get(jax.default_backend(), workflow.WIDE)
+    at_a_time = suitable(specs[0].model)
     assert [size for size, _ in groups] == [3, 1, 1, 2, 1, 1]
-    assert {at_once for _, at_once in groups} == {suitable}
+    assert {at_once for _, at_once in groups} == {at_a_time}
     groups.clear()
     workflow.train(specs, tmp_path, silent)
     assert groups == []
@@ -198,3 +198,17 @@ def test_an_interrupted_group_keeps_what_is_done(tmp_path, monkeypatch):
     workflow.train([specs[1]], tmp_path / "alone", silent)
     whole, resumed = (folder / "b" / "weights.safetensors" for folder in (tmp_path / "alone", tmp_path))
     assert whole.read_bytes() == resumed.read_bytes()
+
+
+def test_a_bar_follows_its_task_while_what_it_says_changes():
+    with workflow.Bars() as bars:
+        for epoch, error in enumerate((0.5, 0.25, 0.1), start=1):
+            bars(f"a: training error {error}, epoch", epoch, 4)
+            bars(f"b: training error {error}, epoch", epoch, 4)
+        tasks = bars._progress.tasks
+        assert [(task.description, task.completed) for task in tasks] == [
+            ("a: training error 0.1, epoch", 3),
+            ("b: training error 0.1, epoch", 3),
+        ]
+        bars("a: training error 0.0, epoch", 4, 4)
+        assert [task.description for task in bars._progress.tasks] == ["b: training error 0.1, epoch"]

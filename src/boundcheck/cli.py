@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -169,6 +170,63 @@ def witness(
         _print_witness(found)
 
 
+@app.command()
+def ball(
+    run: Annotated[Path, typer.Option(help="A run directory, such as runs/digits_true.")],
+    radii: Annotated[
+        str, typer.Option(help="Norms allowed, in those of the trained network, separated by commas.")
+    ] = "2,1.4,1,0.7,0.5,0.35,0.25",
+    draws: Annotated[
+        int, typer.Option(help="How many choices of random signs; fix it before the first.", min=1)
+    ] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="The budget of each training; the run's own for retraining.", min=1)
+    ] = None,
+    quantile: Annotated[
+        float, typer.Option(help="Which quantile of the training margins is the unit of margins.")
+    ] = 0.5,
+    delta: Delta = 0.05,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the numbers and the figure go, if given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train on random signs within ever smaller norms: below which radius can the network no longer follow them?"""
+    chosen = [_positive("radii", text) for text in radii.split(",") if text.strip()]
+    share = _positive("quantile", str(quantile))
+    if not chosen or share > 1:
+        raise BoundcheckError(
+            f"--radii {radii!r} and --quantile {quantile:g} were given; at least one radius and a quantile of at most 1 are needed."
+        )
+    with Bars() as bars:
+        found = workflow.ball(
+            run,
+            chosen,
+            draws=draws,
+            epochs=epochs,
+            quantile=share,
+            delta=delta,
+            output=output,
+            progress=bars,
+        )
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _print_ball(found)
+
+
+def _positive(option: str, text: str) -> Fraction:
+    try:
+        number = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        number = Fraction(0)
+    if not 1e-6 <= number <= 1e6:
+        raise BoundcheckError(
+            f"--{option} contains {text.strip()!r}; a number between 1e-6 and 1e6 is needed, such as 0.5."
+        )
+    return number
+
+
 bounds_app = typer.Typer(
     help="The bounds that are installed.", invoke_without_command=True, rich_markup_mode=None
 )
@@ -305,6 +363,22 @@ def _print_witness(w: dict[str, Any]) -> None:
         f"    longest number: {w['largest_bits']} bits; smallest gap on the line: {w['smallest_gap']['exact']} = {w['smallest_gap']['value']:.3g}"
     )
     for file in w["files"]:
+        print(file)
+
+
+def _print_ball(found: dict[str, Any]) -> None:
+    print(
+        f"{found['run']}: {found['n']:,} examples, {found['draws']} draw(s) of random signs, at most {found['epochs']:,} epochs; "
+        f"margins in units of {found['margin']:.4g}, the {found['quantile']:g}-quantile of those of the trained network"
+    )
+    rows = [("norms at most", "fitted at that margin", "soft miss", "Rademacher complexity at least")]
+    rows += [
+        (f"{b['radius']:g} x", text.percent(b["fitted"]), f"{b['soft_miss']:.4f}", f"{b['complexity']:.4f}")
+        for b in found["balls"]
+    ]
+    print(text.columns(rows, "rrrr"))
+    print(f"at most 1/2; each line holds with probability {1 - found['delta']:g} over the signs")
+    for file in found["files"]:
         print(file)
 
 

@@ -7,16 +7,16 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
-import jax
 import sympy
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from . import storage
+from . import confidence, storage
 from .archive import load, parts_of, read_record, write_run
 from .bound import Bound
 from .data import Definition, Part, load_dataset
@@ -24,18 +24,24 @@ from .errors import DataError, RunError
 from .evaluation import Evaluation, evaluate
 from .experiment import RunSpec
 from .measure import Measure
+from .quantities.norm_ball import norm_balls
+from .quantities.quantity import UnavailableError
 from .quantities.study import Progress as Told
+from .quantities.study import Study
 from .registry import Registry
-from .report import markdown, plots
+from .report import balls, markdown, plots
 from .report.interpolant import interpolant
 from .report.report import Judged, Report, read
 from .theorem import Citation, Theorem
-from .training import EpochRecord, Member, fit_all
+from .training import EpochRecord, Member, fit_all, suitable
 from .witness import memorize
 
 
 class Bars:
-    """Progress bars on standard error, one a task, gone when done; nothing where nobody watches a terminal."""
+    """Progress bars on standard error, one a task, gone when done; nothing where nobody watches a terminal.
+
+    What a task is called after a colon may change as it goes on.
+    """
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -62,17 +68,12 @@ class Bars:
             print("boundcheck: interrupted; the same command continues where it stopped.", file=sys.stderr)
 
     def __call__(self, task: str, done: int, total: int) -> None:
-        if task not in self._tasks:
-            self._tasks[task] = self._progress.add_task(task, total=total)
-        self._progress.update(self._tasks[task], completed=done, total=total)
+        name = task.partition(":")[0]
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(task, total=total)
+        self._progress.update(self._tasks[name], description=task, completed=done, total=total)
         if done >= total:
-            self._progress.remove_task(self._tasks.pop(task))
-
-
-TOGETHER: Final = {"cpu": 4}
-"""How many perceptrons train together by default, by platform; `WIDE` elsewhere. Convolutional networks fill a CPU alone."""
-
-WIDE: Final = 8
+            self._progress.remove_task(self._tasks.pop(name))
 
 
 def train(
@@ -98,9 +99,6 @@ def train(
         first = group[0]
         dataset = load_dataset(first.dataset)
         drawn = [parts_of(spec, dataset) for spec in group]
-        platform = jax.default_backend()
-        suitable = 1 if platform == "cpu" and first.model.convolutional else TOGETHER.get(platform, WIDE)
-
         outcomes = fit_all(
             [_member(spec, parts, runs, progress) for spec, parts in zip(group, drawn, strict=True)],
             architecture=first.model,
@@ -108,7 +106,7 @@ def train(
             images=drawn[0][0].images,
             classes=dataset.classes,
             preparation=first.prepared,
-            together=together or suitable,
+            together=together or suitable(first.model),
             devices=devices,
         )
         for place, outcome in outcomes:
@@ -212,6 +210,62 @@ def witness(
         "exact": found.exact,
         "decoded": found.decoded,
         "direct": found.direct,
+        "files": files,
+    }
+
+
+def ball(
+    directory: Path,
+    radii: Sequence[Fraction],
+    *,
+    draws: int = 1,
+    epochs: int | None = None,
+    quantile: Fraction = Fraction(1, 2),
+    delta: float = 0.05,
+    output: Path | None = None,
+    progress: Told,
+) -> dict[str, Any]:
+    """Train within norm balls around zero on random signs, and say how complex the margins there are at least.
+
+    `epochs`: None for the run's own budget for retraining. With `output`, also write the numbers (`ball.csv`) and the figure
+    (`ball.png`, `.svg`) there. Raises `RunError` for a run that this cannot be asked of.
+    """
+    run = load(directory)
+    study = Study(run, confidence.level(delta), progress)
+    if run.spec is not None and epochs is None:
+        epochs = (run.spec.rademacher or run.spec.recipe).epochs
+    try:
+        found = norm_balls(study, radii, draws=draws, epochs=epochs or 1, quantile=quantile)
+    except UnavailableError as error:
+        raise RunError(f"{directory}: {error}") from None
+    n = run.sizes["train"]
+    files: list[str] = []
+    if output is not None:
+        storage.write(output / "ball.csv", "\n".join(balls.rows(found, n)) + "\n")
+        plots.save(balls.complexities(found), output / "ball")
+        files = [str(output / f"ball.{suffix}") for suffix in ("csv", "png", "svg")]
+    return {
+        "run": run.name,
+        "n": n,
+        "classes": run.classes,
+        "margin": found.gamma,
+        "quantile": float(quantile),
+        "delta": delta,
+        "draws": draws,
+        "epochs": epochs,
+        "balls": [
+            {
+                "radius": float(b.radius),
+                "complexity": float(b.lower.lo),
+                "soft_miss": sum(b.misses) / draws,
+                "fitted": sum(fit.fitted for fit in b.fits) / (draws * n),
+                "draws": [
+                    {"soft_miss": fit.soft_miss, "fitted": fit.fitted / n, "inside": fit.inside}
+                    for fit in b.fits
+                ],
+            }
+            for b in found.balls
+        ],
         "files": files,
     }
 

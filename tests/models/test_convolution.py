@@ -1,6 +1,10 @@
 """Values and both gradients against sums over taps in float64."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +12,7 @@ import numpy as np
 import pytest
 
 from boundcheck.models.convolution import convolve, max_pool
+from boundcheck.training.compilation import compiler_options
 
 MAPS = (28, 14, 7, 32, 16, 8)
 
@@ -42,9 +47,20 @@ def scatter(parts, shape: tuple[int, ...], size: int, stride: int) -> np.ndarray
     return x[:, p[0] : p[0] + h, q[0] : q[0] + w]
 
 
-def exact(x: np.ndarray, kernel: np.ndarray, g: np.ndarray, stride: int):
+class Problem(NamedTuple):
+    """Input [b, h, w, in], kernel, and a gradient of the output."""
+
+    x: Any
+    kernel: Any
+    g: Any
+
+    def map(self, f: Callable[[Any], Any]) -> Problem:
+        return Problem(*(f(part) for part in self))
+
+
+def exact(problem: Problem, stride: int):
     """The convolution, its input gradient and its weight gradient, in float64."""
-    x, kernel, g = (a.astype(np.float64) for a in (x, kernel, g))
+    x, kernel, g = problem.map(lambda a: np.asarray(a, np.float64))
     size = kernel.shape[0]
     taps = list(windows(x, size, stride, 0.0))
     value = sum(tap @ kernel[i, j] for i, j, tap in taps)
@@ -60,27 +76,31 @@ def draw(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [rng.normal(size=shape).astype(np.float32) for shape in shapes]
 
 
-def problem(seed: int, b: int, h: int, w: int, n_in: int, n_out: int, size: int, stride: int):
+def drawn(seed: int, b: int, h: int, w: int, channels: tuple[int, int], size: int, stride: int) -> Problem:
+    n_in, n_out = channels
     out = (b, -(-h // stride), -(-w // stride), n_out)
-    return draw(seed, (b, h, w, n_in), (size, size, n_in, n_out), out)
+    return Problem(*draw(seed, (b, h, w, n_in), (size, size, n_in, n_out), out))
 
 
-def products(x, kernel, g, stride: int):
-    value, backward = jax.vjp(
-        lambda x, kernel: convolve(x, kernel, stride=stride), jnp.asarray(x), jnp.asarray(kernel)
-    )
-    return value, *backward(jnp.asarray(g))
+def stacked(problems: list[Problem]) -> Problem:
+    return Problem(*(np.stack(parts) for parts in zip(*problems, strict=True)))
 
 
-def assert_no_worse_than_sums(found, x, kernel, g, stride: int, unit: float = 2.0**-24, last: float = 0.0):
-    """|error| <= K u/(1 - K u) times the sum of the K products' magnitudes: true of their sum in any order.
+def products(problem: Problem, stride: int):
+    x, kernel, g = problem.map(jnp.asarray)
+    value, backward = jax.vjp(lambda x, kernel: convolve(x, kernel, stride=stride), x, kernel)
+    return value, *backward(g)
+
+
+def assert_no_worse_than_sums(found: Any, problem: Problem, stride: int, last: float = 0.0):
+    """|error| <= K u/(1 - K u) times the sum of the K products' magnitudes, u = 2^-24: true of their sum in any order.
 
     `last`: the unit of a final rounding.
     """
-    expected = exact(x, kernel, g, stride)
-    magnitude = exact(*(np.abs(a) for a in (x, kernel, g)), stride)
-    size, _, n_in, n_out = kernel.shape
-    terms = (size**2 * n_in, size**2 * n_out, g[..., 0].size)
+    unit = 2.0**-24
+    expected, magnitude = exact(problem, stride), exact(problem.map(np.abs), stride)
+    size, _, n_in, n_out = problem.kernel.shape
+    terms = (size**2 * n_in, size**2 * n_out, problem.g[..., 0].size)
     for result, value, above, k in zip(found, expected, magnitude, terms, strict=True):
         error = np.abs(np.asarray(result, np.float64) - value)
         assert np.all(error <= k * unit / (1 - k * unit) * above * (1 + last) + last * np.abs(value))
@@ -91,9 +111,23 @@ def assert_no_worse_than_sums(found, x, kernel, g, stride: int, unit: float = 2.
 @pytest.mark.parametrize("side", MAPS)
 def test_values_and_gradients_are_those_of_sums_in_float64(side, size, stride):
     channels = ((3, 20), (20, 6), (17, 17))[(MAPS.index(side) + stride) % 3]
-    x, kernel, g = problem(side + size, 3, side, side, *channels, size, stride)
-    found = jax.jit(products, static_argnums=3)(x, kernel, g, stride)
-    assert_no_worse_than_sums(found, x, kernel, g, stride)
+    problem = drawn(side + size, 3, side, side, channels, size, stride)
+    found = jax.jit(products, static_argnums=1)(problem, stride)
+    assert_no_worse_than_sums(found, problem, stride)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1, 2), (3, 1), (3, 2), (5, 1), (5, 2)])
+@pytest.mark.parametrize(("side", "channels"), [(14, (32, 24)), (7, (20, 48))])
+def test_the_library_that_training_compiles_with_is_no_worse(side, channels, size, stride):
+    """In a scan, as training runs it."""
+    problem = drawn(side + size, 5, side, side, channels, size, stride)
+
+    def scanned(steps: Problem):
+        return jax.lax.scan(lambda _, step: (None, products(step, stride)), None, steps)[1]
+
+    found = jax.jit(scanned, compiler_options=compiler_options())(stacked([problem, problem]))
+    for step in range(2):
+        assert_no_worse_than_sums([part[step] for part in found], problem, stride)
 
 
 @pytest.mark.parametrize(
@@ -101,20 +135,20 @@ def test_values_and_gradients_are_those_of_sums_in_float64(side, size, stride):
     [(9, 4, 3, 2), (5, 8, 3, 3), (4, 11, 2, 2), (2, 2, 5, 1), (1, 6, 3, 2), (7, 7, 4, 3)],
 )
 def test_maps_need_be_neither_square_nor_larger_than_the_kernel(h, w, size, stride):
-    x, kernel, g = problem(h, 5, h, w, 4, 3, size, stride)
-    assert_no_worse_than_sums(products(x, kernel, g, stride), x, kernel, g, stride)
+    problem = drawn(h, 5, h, w, (4, 3), size, stride)
+    assert_no_worse_than_sums(products(problem, stride), problem, stride)
 
 
 def test_values_are_xlas():
-    x, kernel, g = problem(1, 5, 14, 14, 20, 24, 3, 2)
+    problem = drawn(1, 5, 14, 14, (20, 24), 3, 2)
 
     def plain(x, kernel):
         return jax.lax.conv_general_dilated(
             x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
         )
 
-    value, backward = jax.vjp(plain, x, kernel)
-    for mine, theirs in zip(products(x, kernel, g, 2), (value, *backward(g)), strict=True):
+    value, backward = jax.vjp(plain, problem.x, problem.kernel)
+    for mine, theirs in zip(products(problem, 2), (value, *backward(problem.g)), strict=True):
         assert mine.shape == theirs.shape
         assert mine.dtype == theirs.dtype == jnp.float32
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
@@ -122,36 +156,27 @@ def test_values_are_xlas():
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_an_ensemble_is_its_members(stride):
-    members = [problem(seed, 3, 8, 8, 18, 4, 3, stride) for seed in range(3)]
-    stacked = [np.stack(part) for part in zip(*members, strict=True)]
-    together = jax.jit(jax.vmap(lambda x, k, g: products(x, k, g, stride)))(*stacked)
-    for member, *found in zip(members, *together, strict=True):
-        assert_no_worse_than_sums(found, *member, stride)
+    members = [drawn(seed, 3, 8, 8, (18, 4), 3, stride) for seed in range(3)]
+    together = jax.jit(jax.vmap(lambda member: products(member, stride)))(stacked(members))
+    for place, member in enumerate(members):
+        assert_no_worse_than_sums([part[place] for part in together], member, stride)
 
 
 def test_an_ensemble_may_share_its_inputs():
-    x, _, g = problem(0, 3, 8, 8, 5, 4, 3, 1)
+    shared = drawn(0, 3, 8, 8, (5, 4), 3, 1)
     kernels = draw(1, (2, 3, 3, 5, 4))[0]
-    together = jax.vmap(lambda kernel: products(x, kernel, g, 1))(kernels)
-    for kernel, *found in zip(kernels, *together, strict=True):
-        assert_no_worse_than_sums(found, x, kernel, g, 1)
-
-
-def test_a_scan_computes_the_same():
-    steps = [problem(seed, 3, 8, 8, 20, 18, 3, 1) for seed in range(3)]
-    stacked = [np.stack(part) for part in zip(*steps, strict=True)]
-    scanned = jax.jit(lambda *xs: jax.lax.scan(lambda _, x: (None, products(*x, 1)), None, xs)[1])(*stacked)
-    for step, *found in zip(steps, *scanned, strict=True):
-        assert_no_worse_than_sums(found, *step, 1)
+    together = jax.vmap(lambda kernel: products(shared._replace(kernel=kernel), 1))(kernels)
+    for place, kernel in enumerate(kernels):
+        found = [part[place] for part in together]
+        assert_no_worse_than_sums(found, shared._replace(kernel=kernel), 1)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1)])
 def test_bfloat16_stays_bfloat16(size, stride):
-    narrow = [jnp.asarray(a, jnp.bfloat16) for a in problem(2, 3, 8, 8, 20, 6, size, stride)]
-    found = jax.jit(products, static_argnums=3)(*narrow, stride)
+    narrow = drawn(2, 3, 8, 8, (20, 6), size, stride).map(lambda a: jnp.asarray(a, jnp.bfloat16))
+    found = jax.jit(products, static_argnums=1)(narrow, stride)
     assert {a.dtype for a in found} == {jnp.dtype(jnp.bfloat16)}
-    wide = [np.asarray(a, np.float32) for a in narrow]
-    assert_no_worse_than_sums(found, *wide, stride, last=2.0**-8)
+    assert_no_worse_than_sums(found, narrow.map(lambda a: np.asarray(a, np.float32)), stride, last=2.0**-8)
 
 
 def first_maxima(x: np.ndarray, g: np.ndarray, size: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +238,7 @@ def test_other_platforms_get_the_operations_of_xla():
     def loss(x, kernel):
         return jnp.sum(max_pool(convolve(x, kernel), size=3, stride=2))
 
-    x, kernel, _ = problem(5, 3, 8, 8, 5, 4, 3, 1)
+    x, kernel, _ = drawn(5, 3, 8, 8, (5, 4), 3, 1)
 
     def lowered(platform: str) -> str:
         traced = jax.jit(jax.value_and_grad(loss, argnums=(0, 1))).trace(x, kernel)

@@ -1,13 +1,14 @@
 """Random signs and what training on them certifies."""
 
 import itertools
+import shutil
 from fractions import Fraction
 
 import jax
 import numpy as np
 import pytest
 
-from boundcheck import Interval, load, storage
+from boundcheck import Interval, evaluate, load, storage
 from boundcheck.experiment import RunSpec
 from boundcheck.quantities import retraining
 from boundcheck.quantities.rademacher import (
@@ -17,7 +18,7 @@ from boundcheck.quantities.rademacher import (
     signs_and_targets,
 )
 from boundcheck.quantities.study import Study, silent
-from boundcheck.training import DivergedError, Trained, fit
+from boundcheck.training import DivergedError, Trained, fit, fit_all, loop
 from boundcheck.workflow import train
 
 
@@ -82,27 +83,107 @@ N = 1437
 
 @pytest.fixture
 def run(tmp_path):
-    return load(train(SPEC, tmp_path, silent).directory)
+    train([SPEC], tmp_path, silent)
+    return load(tmp_path / SPEC.name)
+
+
+def missed_of(run):
+    stored = [run.directory / f"quantities/rademacher/{draw}/missed.json" for draw in range(4)]
+    return [storage.read_json(path, "a draw")["missed"] for path in stored]
+
+
+def recorded(monkeypatch, together=None):
+    """What `fit_all` is given and yields, by the seed of the training."""
+    outcomes = {}
+
+    def noted(members, **arguments):
+        arguments["together"] = together or arguments["together"]
+        for place, outcome in fit_all(members, **arguments):
+            outcomes[members[place].seed] = outcome
+            yield place, outcome
+
+    monkeypatch.setattr(retraining, "fit_all", noted)
+    return outcomes
+
+
+def test_draws_train_together_and_each_gets_the_bits_it_gets_alone(run, tmp_path, monkeypatch):
+    outcomes = recorded(monkeypatch)
+    together = missed_targets(Study(run, Fraction(1, 20)))
+    assert missed_of(run) == together
+    side_by_side = dict(outcomes)
+    shutil.rmtree(run.directory / "quantities")
+    outcomes = recorded(monkeypatch, together=1)
+    assert missed_targets(Study(run, Fraction(1, 20))) == together
+    assert outcomes.keys() == side_by_side.keys() == {SPEC.seed * 1009 + 1 + draw for draw in range(4)}
+    for seed, alone in outcomes.items():
+        assert alone.history == side_by_side[seed].history
+        pairs = zip(jax.tree.leaves(alone.params), jax.tree.leaves(side_by_side[seed].params), strict=True)
+        assert all(a.tobytes() == b.tobytes() for a, b in pairs)
+    _, labels = signs_and_targets(run.sample("train").labels, 10, SPEC.seed, 2)
+    spec, budget = run.spec, SPEC.recipe.model_copy(update={"epochs": 60})
+    single = fit(
+        architecture=spec.model,
+        recipe=budget,
+        images=run.sample("train").images,
+        labels=labels,
+        classes=10,
+        preparation=spec.prepared,
+        seed=SPEC.seed * 1009 + 3,
+    )
+    assert single.history == side_by_side[SPEC.seed * 1009 + 3].history
+
+
+def test_what_was_done_before_a_kill_is_not_done_again(run, monkeypatch):
+    """Killed when the first draw is done: it is kept, the others go on from where they were, to the same numbers."""
+    study = Study(run, Fraction(1, 20))
+    seen = []
+
+    def killed(members, **arguments):
+        for place, outcome in fit_all(members, **arguments):
+            if seen:
+                raise KeyboardInterrupt
+            seen.append(place)
+            yield place, outcome
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(retraining, "fit_all", killed)
+    with pytest.raises(KeyboardInterrupt):
+        missed_targets(study)
+    folder = run.directory / "quantities" / "rademacher"
+    (first,) = seen
+    assert [(folder / str(draw) / "missed.json").exists() for draw in range(4)] == [
+        d == first for d in range(4)
+    ]
+    assert [(folder / str(draw) / "checkpoint").exists() for draw in range(4)] == [
+        d != first for d in range(4)
+    ]
+    outcomes, told = recorded(monkeypatch), {}
+    again = Study(
+        run, Fraction(1, 20), lambda task, done, total: told.setdefault(task, []).append((done, total))
+    )
+    resumed = missed_targets(again)
+    assert len(outcomes) == 3
+    assert not list(folder.rglob("checkpoint"))
+    assert sorted(told) == [f"random signs {draw + 1} of 4" for draw in range(4) if draw != first]
+    assert all(steps[0] == (1, 60) and steps[-1] == (60, 60) for steps in told.values())
+    outcomes.clear()
+    assert missed_targets(study) == resumed
+    assert outcomes == {}
+    shutil.rmtree(folder)
+    assert missed_targets(study) == resumed
 
 
 def test_a_draw_whose_training_diverges_misses_every_target_and_stays_a_draw(run, monkeypatch):
-    """The second of four trainings has a learning rate at which the loss overflows."""
-    diverged = []
+    """The second of four trainings diverges."""
 
-    def fit_with_a_wild_second_draw(*, recipe, seed, **arguments):
-        if seed == SPEC.seed * 1009 + 2:
-            recipe = recipe.model_copy(update={"learning_rate": 1e38})
-        try:
-            return fit(recipe=recipe, seed=seed, **arguments)
-        except DivergedError:
-            diverged.append(seed)
-            raise
+    def with_a_wild_second_draw(members, **arguments):
+        for place, outcome in fit_all(members, **arguments):
+            wild = members[place].seed == SPEC.seed * 1009 + 2
+            yield place, DivergedError(arguments["recipe"], (), "it is so") if wild else outcome
 
-    monkeypatch.setattr(retraining, "fit", fit_with_a_wild_second_draw)
+    monkeypatch.setattr(retraining, "fit_all", with_a_wild_second_draw)
     quantity = rademacher_complexity.measure(Study(run, Fraction(1, 20)))
-    assert diverged == [SPEC.seed * 1009 + 2]
-    stored = [run.directory / f"quantities/rademacher/{draw}/missed.json" for draw in range(4)]
-    missed = [storage.read_json(path, "a draw")["missed"] for path in stored]
+    missed = missed_of(run)
     assert missed[1] == N
     assert max(missed[0], missed[2], missed[3]) < N / 2
     kept, dropped = (
@@ -114,13 +195,51 @@ def test_a_draw_whose_training_diverges_misses_every_target_and_stays_a_draw(run
     assert quantity.method.startswith("4 random sign draws")
 
 
+def test_trainings_that_overflow_miss_every_target(run, monkeypatch):
+    def wild(members, *, recipe, **arguments):
+        return fit_all(members, recipe=recipe.model_copy(update={"learning_rate": 1e38}), **arguments)
+
+    monkeypatch.setattr(retraining, "fit_all", wild)
+    assert missed_targets(Study(run, Fraction(1, 20))) == [N] * 4
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_logits_that_are_not_numbers_miss_every_target(run, monkeypatch, value):
     """Also where the training itself noticed nothing: all weights nan or infinite."""
 
-    def fit_to_nothing(**_):
+    def to_nothing(members, **_):
         params = jax.tree.map(lambda leaf: np.full_like(leaf, value), run.params)
-        return Trained(params=params, initial=params, history=(), epochs=0, interpolated=True)
+        nothing = np.zeros(0, np.float32)
+        trained = Trained(
+            params=params,
+            initial=params,
+            history=(),
+            step_loss=nothing,
+            step_error=nothing,
+            missed=None,
+            epochs=0,
+            interpolated=True,
+        )
+        return [(place, trained) for place in range(len(members))]
 
-    monkeypatch.setattr(retraining, "fit", fit_to_nothing)
+    monkeypatch.setattr(retraining, "fit_all", to_nothing)
     assert missed_targets(Study(run, Fraction(1, 20))) == [N] * 4
+
+
+def test_two_perfect_fits_certify_that_the_bound_is_vacuous(tmp_path):
+    spec = RunSpec.model_validate(
+        {
+            "name": "fitted",
+            "dataset": "digits",
+            "model": {"name": "mlp", "hidden": [256], "bias": True},
+            "recipe": {"learning_rate": 0.1, "momentum": 0.9, "batch": 32, "epochs": 30},
+            "examples": 200,
+            "rademacher": {"draws": 2, "epochs": 300},
+            "assume": ["iid", "fixed-in-advance"],
+        }
+    )
+    train([spec], tmp_path, silent)
+    run = load(tmp_path / "fitted")
+    assert missed_targets(Study(run, Fraction(1, 20))) == [0, 0]
+    (outcome,) = evaluate(run, bounds=["mohri2018-rademacher"]).outcomes
+    assert outcome.verdict == "vacuous"

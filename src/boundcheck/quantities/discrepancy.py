@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int
 
 from ..interval import Interval
 from .quantity import Evidence, Quantity, measurement
-from .retraining import missed, recipe_of
+from .retraining import Attempt, missed, recipe_of
 from .study import Study
 
 _SEED: int = 0x4A1F
@@ -80,13 +80,13 @@ def paired_train_error(study: Study) -> Quantity:
 def discrepancy(study: Study) -> Quantity:
     """Disc in [1 - 2e, 1], e the fraction of targets that one trained network misses."""
     spec, n = recipe_of(study), study.run.sizes["train"]
-    count = missed(
-        study,
-        "discrepancy/0",
-        "opposite labels on one half",
+    attempt = Attempt(
+        name="discrepancy/0",
+        task="opposite labels on one half",
         aim=lambda labels: targets_of(labels, study.run.classes),
         seed=spec.seed * 1009 + 1 + 2**20,
     )
+    (count,) = missed(study, [attempt])
     # The example left out may be one of those missed; counting it keeps the lower end a lower end.
     low = Interval(1 - 2 * Fraction(count, n - n % 2))
     return Quantity(

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Int
 
 from ..interval import Interval
 from .quantity import Evidence, Quantity, measurement
-from .retraining import missed, recipe_of
+from .retraining import Attempt, missed, recipe_of
 from .study import Study
 
 _STREAM = 0x5164
@@ -59,19 +59,25 @@ def rademacher_complexity(study: Study) -> Quantity:
 
 
 def missed_targets(study: Study) -> list[int]:
-    """The number of missed targets of every draw.
+    """The number of missed targets of every draw; all draws train together.
 
     Raises `UnavailableError` for a run without recipe or without a number of draws fixed in advance.
     """
     spec = recipe_of(study)
     assert spec.rademacher is not None
     draws, classes = spec.rademacher.draws, study.run.classes
-    counts = []
-    for draw in range(draws):
 
-        def aim(labels: np.ndarray, draw: int = draw) -> tuple[np.ndarray, np.ndarray]:
-            return signs_and_targets(labels, classes, spec.seed, draw)
+    def attempt(draw: int) -> Attempt:
+        return Attempt(
+            name=f"rademacher/{draw}",
+            task=f"random signs {draw + 1} of {draws}",
+            aim=lambda labels: signs_and_targets(labels, classes, spec.seed, draw),
+            seed=training_seed(spec.seed, draw),
+        )
 
-        task = f"random signs {draw + 1} of {draws}"
-        counts.append(missed(study, f"rademacher/{draw}", task, aim=aim, seed=spec.seed * 1009 + 1 + draw))
-    return counts
+    return missed(study, [attempt(draw) for draw in range(draws)])
+
+
+def training_seed(seed: int, draw: int) -> int:
+    """The seed of the training of one draw, apart from the run's own."""
+    return seed * 1009 + 1 + draw

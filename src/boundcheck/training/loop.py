@@ -17,6 +17,7 @@ from ..data import Part
 from ..errors import RunError
 from ..models import Architecture
 from ..storage import digest
+from .ball import Ball, projected
 from .checkpoint import Checkpoint, Writer
 from .interruption import deferred_interrupt
 from .memory import explained
@@ -40,7 +41,7 @@ class Member:
     random follow from it alone. `test`: test examples, classified at the end, and the first `monitor` of them after each
     epoch; they change nothing. `checkpoint`: a folder that holds the state of an unfinished training; with one, training
     goes on from there to the same weights, bit for bit, as without interruption. `on_epoch`: called with the record of each
-    epoch, also of those resumed from.
+    epoch, also of those resumed from. `ball`: the norms within which the weights stay from the beginning; None for no limit.
     """
 
     labels: Int[np.ndarray, " n"]
@@ -49,6 +50,7 @@ class Member:
     monitor: int = 0
     checkpoint: Path | None = None
     on_epoch: Callable[[EpochRecord], None] = _ignore
+    ball: Ball | None = None
 
 
 def fit(
@@ -107,6 +109,8 @@ def fit_all(
             raise ValueError(
                 f"labels {labels.shape} do not fit {len(images)} images with labels 0..{classes - 1}"
             )
+    if len({member.ball is None for member in members}) > 1:
+        raise ValueError("networks that train together are all in a ball, or none is")
     if devices > len(jax.devices()) or recipe.batch % devices:
         raise RunError(
             f"a batch of {recipe.batch} is to be shared out over {devices} devices, and there are {len(jax.devices())}; "
@@ -180,7 +184,15 @@ class _Training:
         """At the initial weights, or where the checkpoint is."""
         key_initial, key_order = jax.random.split(jax.random.key(member.seed))
         state = jax.tree.map(compiled.place, compiled.initial(key_initial))
-        identity = {**shared, "seed": member.seed, "labels": digest(member.labels)}
+        ball = member.ball
+        if ball is not None:
+            state = State(projected(state.params, ball.radii), state.optimizer)
+        identity = {
+            **shared,
+            "seed": member.seed,
+            "labels": digest(member.labels),
+            "ball": None if ball is None else ball.identity(),
+        }
         test = member.test
         training = cls(
             member=member,
@@ -220,6 +232,11 @@ class _Training:
         """Whether it is time for a checkpoint."""
         return time.monotonic() - self.saved >= CHECKPOINT_SECONDS
 
+    @property
+    def margin(self) -> tuple[Any, ...]:
+        """What a target is to lead by, as the further argument of `Program.evaluate`."""
+        return () if self.member.ball is None else (self.member.ball.margin,)
+
     def tree(self) -> dict[str, Any]:
         return {"params": self.state.params, "initial": self.initial, "optimizer": self.state.optimizer}
 
@@ -238,7 +255,7 @@ class _Training:
 
     def judge(self, compiled: Program, images: Any, loss: float, error: float) -> None:
         """Add the epoch that was trained to the history, or find that the training has diverged."""
-        found = compiled.evaluate(self.state.params, images, self.labels)
+        found = compiled.evaluate(self.state.params, images, self.labels, *self.margin)
         reason = rising(self.history, loss)
         if not reason and not bool(found.finite):
             reason = "a logit is not a finite number"
@@ -259,7 +276,7 @@ class _Training:
         if self.test is not None:
             x, labels, clean = self.test
             missed = Missed(
-                int(compiled.evaluate(self.state.params, images, self.labels).unfitted),
+                int(compiled.evaluate(self.state.params, images, self.labels, *self.margin).unfitted),
                 int(compiled.evaluate(self.state.params, x, labels).wrong),
                 int(compiled.evaluate(self.state.params, x, clean).wrong),
             )
@@ -279,6 +296,8 @@ class _Training:
 def _advance(running: Sequence[_Training], compiled: Program, recipe: Recipe, images: Any) -> None:
     """One epoch of each."""
     numbers = [len(training.history) + 1 for training in running]
+    # Without balls the call, and so what is compiled, is what it would be if there were no such thing.
+    balls = () if running[0].member.ball is None else (tuple(training.member.ball for training in running),)
     states, steps = compiled.epoch(
         tuple(training.state for training in running),
         images,
@@ -288,6 +307,7 @@ def _advance(running: Sequence[_Training], compiled: Program, recipe: Recipe, im
             for training, number in zip(running, numbers, strict=True)
         ),
         tuple(np.float32(recipe.rate(number)) for number in numbers),
+        *balls,
     )
     n = images.shape[0]
     sizes = np.minimum(recipe.batch, n - recipe.batch * np.arange(-(-n // recipe.batch)))

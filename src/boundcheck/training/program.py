@@ -20,6 +20,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt8
 
 from ..data import PREPARATIONS, prepare
 from ..models import Architecture, Batch, Model, build, split, statistics
+from .ball import Ball, projected
+from .compilation import compiler_options
 from .recipe import Recipe
 
 GAP: Final = 1e-5
@@ -63,10 +65,10 @@ class Evaluation(NamedTuple):
 class Program:
     """Compiled on first use, once for each number of examples and of networks.
 
-    `initial(key) -> State`. `epoch(states, images, labels, keys, rates) -> (states, steps)` takes tuples, an entry a network,
-    and consumes the states; all see the same images, each has its own labels, key and learning rate.
-    `evaluate(params, images, labels) -> Evaluation`. Images are uint8 [n, h, w, c], labels int32 [n]. `place(x)`: an array
-    where the program wants it.
+    `initial(key) -> State`. `epoch(states, images, labels, keys, rates, balls) -> (states, steps)` takes tuples, an entry a
+    network, and consumes the states; all see the same images, each has its own labels, key, learning rate, and ball or None.
+    `evaluate(params, images, labels, margin=None) -> Evaluation`, fitted being a lead by more than the margin where one is
+    given. Images are uint8 [n, h, w, c], labels int32 [n]. `place(x)`: an array where the program wants it.
     """
 
     initial: Callable[[PRNGKeyArray], State]
@@ -121,6 +123,11 @@ def _program(
         direction = optax.chain(optax.add_decayed_weights(recipe.weight_decay, decayed), direction)
     chunk_size = _CHUNK_OF_MAPS if architecture.convolutional else _CHUNK
 
+    # The products of dense layers gain nothing by it (`benchmarks/training.md`).
+    compiled = functools.partial(
+        jax.jit, compiler_options=compiler_options() if architecture.convolutional else None
+    )
+
     mesh = Mesh(np.array(jax.devices()[:devices]), ("batch",)) if devices > 1 else None
 
     def place(x: Any) -> Array:
@@ -142,7 +149,9 @@ def _program(
         params: Any = split(build(architecture, input_shape, classes, key))[1]
         return State(params, direction.init(params))
 
-    def loss_of(params: Any, images: Any, labels: Any, valid: Any, key: PRNGKeyArray) -> tuple[Any, Any]:
+    def loss_of(
+        params: Any, images: Any, labels: Any, valid: Any, key: PRNGKeyArray, ball: Ball | None
+    ) -> tuple[Any, Any]:
         at_crop, at_drop = jax.random.split(key) if recipe.random_crops or recipe.dropout else (key, key)
         x = seen(images, at_crop)
         narrowed = params
@@ -151,18 +160,22 @@ def _program(
             narrowed = jax.tree.map(lambda s, w: w if s else w.astype(jnp.bfloat16), running, params)
         model: Model = narrowed
         logits, moved = model.train(x, Batch(valid, recipe.dropout, at_drop))
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
+        if ball is None:
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels)
+        else:
+            scaled = logits.astype(jnp.float32) / ball.unit
+            losses = ball.unit * optax.softmax_cross_entropy_with_integer_labels(scaled, labels)
         losses = jnp.where(valid, losses, 0.0)
         wrong = (jnp.argmax(logits, axis=1).astype(jnp.int32) != labels) & valid
         sums = Steps(jnp.sum(losses), jnp.sum(wrong, dtype=jnp.int32))
         return sums.loss / jnp.sum(valid, dtype=jnp.float32), (sums, moved)
 
     def step(
-        state: State, images: Any, labels: Any, rows: Any, valid: Any, key: Any, rate: Any
+        state: State, images: Any, labels: Any, rows: Any, valid: Any, key: Any, rate: Any, ball: Ball | None
     ) -> tuple[State, Steps]:
         rows = shared_out(rows)
         gradient, (sums, moved) = jax.grad(loss_of, has_aux=True)(
-            state.params, images[rows], labels[rows], valid, key
+            state.params, images[rows], labels[rows], valid, key, ball
         )
         with jax.numpy_dtype_promotion("standard"):  # Optax raises a float to an integer power
             update, memory = direction.update(gradient, state.optimizer, state.params)
@@ -173,7 +186,7 @@ def _program(
             update,
             moved,
         )
-        return State(params, memory), sums
+        return State(params if ball is None else projected(params, ball.radii), memory), sums
 
     def order(key: PRNGKeyArray, n: int, steps: int) -> tuple[Any, Any]:
         """The rows of each step [steps, batch], and which of them count."""
@@ -182,29 +195,32 @@ def _program(
         place = jnp.arange(steps * batch, dtype=jnp.int32)
         return order[place % n].reshape(steps, batch), (place < n).reshape(steps, batch)
 
-    @functools.partial(jax.jit, donate_argnums=0)
+    @functools.partial(compiled, donate_argnums=0)
     def epoch(
-        states: tuple[State, ...], images: Any, labels: Any, keys: Any, rates: Any
+        states: tuple[State, ...], images: Any, labels: Any, keys: Any, rates: Any, balls: Any = None
     ) -> tuple[tuple[State, ...], tuple[Steps, ...]]:
         n = images.shape[0]
         steps = -(-n // batch)
+        balls = (None,) * len(states) if balls is None else balls
 
-        def one(state: State, labels: Any, key: Any, rate: Any, rows: Any, valid: Any, number: Any) -> Any:
-            return step(state, images, labels, rows, valid, jax.random.fold_in(key, number), rate)
+        def one(
+            state: State, labels: Any, key: Any, rate: Any, ball: Any, rows: Any, valid: Any, number: Any
+        ) -> Any:
+            return step(state, images, labels, rows, valid, jax.random.fold_in(key, number), rate, ball)
 
         numbers = jnp.arange(steps, dtype=jnp.int32)
         with jax.default_matmul_precision(_PRECISION[recipe.precision]):
             if vectorized and len(states) > 1:
                 rows, valid = jax.vmap(lambda key: order(key, n, steps), out_axes=(1, None))(jnp.stack(keys))
-                state, labels, keys, rates = (
+                state, labels, keys, rates, ball = (
                     jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
-                    for each in (states, labels, keys, rates)
+                    for each in (states, labels, keys, rates, balls)
                 )
 
                 def together(state: Any, chosen: Any) -> Any:
                     rows, valid, number = chosen
-                    return jax.vmap(one, in_axes=(0, 0, 0, 0, 0, None, None))(
-                        state, labels, keys, rates, rows, valid, number
+                    return jax.vmap(one, in_axes=(0, 0, 0, 0, 0, 0, None, None))(
+                        state, labels, keys, rates, ball, rows, valid, number
                     )
 
                 state, sums = jax.lax.scan(together, state, (rows, valid, numbers))
@@ -214,17 +230,17 @@ def _program(
 
             def each(states: Any, chosen: Any) -> Any:
                 orders, number = chosen
-                members = zip(states, labels, keys, rates, orders, strict=True)
+                members = zip(states, labels, keys, rates, balls, orders, strict=True)
                 pairs = [
-                    one(state, y, key, rate, rows, valid, number)
-                    for state, y, key, rate, (rows, valid) in members
+                    one(state, y, key, rate, ball, rows, valid, number)
+                    for state, y, key, rate, ball, (rows, valid) in members
                 ]
                 return tuple(state for state, _ in pairs), tuple(sums for _, sums in pairs)
 
             return jax.lax.scan(each, tuple(states), (tuple(orders), numbers))
 
-    @jax.jit
-    def evaluate(params: Any, images: Any, labels: Any) -> Evaluation:
+    @compiled
+    def evaluate(params: Any, images: Any, labels: Any, margin: Any = None) -> Evaluation:
         n = images.shape[0]
         chunk = min(n, chunk_size)
 
@@ -236,7 +252,9 @@ def _program(
                 logits = jax.vmap(predict, in_axes=(None, 0))(params, prepare(preparation, x, jnp))
             own = jnp.take_along_axis(logits, y[:, None], axis=1)[:, 0]
             others = jnp.where(jnp.arange(classes, dtype=jnp.int32)[None, :] == y[:, None], -jnp.inf, logits)
-            fitted = own - jnp.max(others, axis=1) > GAP * jnp.max(jnp.abs(logits), axis=1)
+            lead = own - jnp.max(others, axis=1)
+            needed = GAP * jnp.max(jnp.abs(logits), axis=1)
+            fitted = lead > (needed if margin is None else needed + margin)
             wrong = jnp.argmax(logits, axis=1).astype(jnp.int32) != y
             found = Evaluation(
                 jnp.sum(fresh & ~fitted, dtype=jnp.int32),
