@@ -16,7 +16,7 @@ import pytest
 from boundcheck.data import Part
 from boundcheck.errors import RunError
 from boundcheck.models import Architecture, MLPSpec, find_model
-from boundcheck.training import DivergedError, Member, Recipe, Trained, fit, fit_all, loop
+from boundcheck.training import DivergedError, Member, Recipe, Trained, fit, fit_all, loop, memory
 from boundcheck.training.program import program
 
 RNG = np.random.default_rng(0)
@@ -204,18 +204,53 @@ def test_more_devices_than_there_are_is_refused():
         fit(labels=LABELS[0], seed=0, **task(devices=64))
 
 
-@pytest.mark.parametrize(
-    ("together", "remedy"), [(3, r"Train 1 together"), (1, r"Use a batch of 8 \(`batch` in the recipe\)")]
-)
-def test_running_out_of_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch, together: int, remedy: str):
-    def exhausted(*arguments: Any) -> None:
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4 bytes.\nmore lines")
+def exhausted(*arguments: Any) -> None:
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4 bytes.\nmore lines")
 
+
+@pytest.mark.parametrize(
+    ("together", "advice"),
+    [(3, r"Train 1 together: `--together 1`"), (1, r"Use a batch of 8: `batch = 8` in the")],
+)
+def test_running_out_of_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch, together: int, advice: str):
     monkeypatch.setattr(loop, "_advance", exhausted)
     with pytest.raises(
-        RunError, match=rf"does not hold {together} x mlp-1x32 with a batch of 16: RES.*{remedy}"
+        RunError, match=rf"does not hold {together} x mlp-1x32 with a batch of 16: RES.*{advice}"
     ):
         outcomes(members(together), together=together)
+
+
+@pytest.mark.parametrize(
+    ("limit", "advice"),
+    [
+        (1000, "Train 4 together, which is expected to fit: `--together 4`."),
+        (499, "Train 2 together, which is expected to fit: `--together 2`."),
+        (130, "Train 1 together, which is expected to fit: `--together 1`."),
+        (90, "Use a batch of 64, which is expected to fit: `batch = 64` in the recipe."),
+        (5, "Use a batch of 4, which is expected to fit: `batch = 4` in the recipe."),
+        (0, "Not even a batch of one example would fit; train a smaller network."),
+    ],
+)
+def test_what_is_advised_fits(limit: int, advice: str):
+    assert memory.remedy(8, 128, lambda members, batch: members * batch, limit) == advice
+
+
+def test_the_compiler_expects_larger_batches_and_more_networks_to_take_more():
+    arguments: dict[str, Any] = {
+        "preparation": "unit",
+        "image_shape": (8, 8, 1),
+        "classes": 3,
+        "vectorized": False,
+    }
+
+    def need(members: int, batch: int) -> int:
+        wide = MLPSpec(name="mlp", hidden=(200,))
+        return program(wide, RECIPE.model_copy(update={"batch": batch}), **arguments).memory(members, 1000)
+
+    weights = 4 * (64 * 200 + 200 + 200 * 3 + 3)
+    assert need(1, 16) > 2 * weights + 64_000  # weights, what momentum remembers, and the images
+    assert need(1, 512) - need(1, 16) > 496 * 200 * 4
+    assert need(3, 16) - need(1, 16) > 2 * 2 * weights
 
 
 def test_another_device_error_is_not_taken_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch):

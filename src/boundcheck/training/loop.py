@@ -116,15 +116,22 @@ def fit_all(
             f"a batch of {recipe.batch} is to be shared out over {devices} devices, and there are {len(jax.devices())}; "
             "a number of devices that are there and that divides `batch` is needed."
         )
-    compiled = program(
-        architecture,
-        recipe,
-        preparation=preparation,
-        image_shape=images.shape[1:],
-        classes=classes,
-        devices=devices,
-        vectorized=vectorized,
-    )
+
+    def at_batch(size: int) -> Program:
+        return program(
+            architecture,
+            recipe.model_copy(update={"batch": size}),
+            preparation=preparation,
+            image_shape=images.shape[1:],
+            classes=classes,
+            devices=devices,
+            vectorized=vectorized,
+        )
+
+    def need(members: int, size: int) -> int:
+        return at_batch(size).memory(members, len(images))
+
+    compiled = at_batch(recipe.batch)
     shared = {
         "model": architecture.model_dump(mode="json"),
         "recipe": recipe.model_dump(mode="json", exclude={"epochs"}),
@@ -143,7 +150,7 @@ def fit_all(
             # Those that a checkpoint brought to their end leave without another epoch.
             running = [training for _, training in active if not training.ended]
             if running:
-                with explained(architecture, recipe, len(running)):
+                with explained(architecture, len(running), recipe.batch, need):
                     _advance(running, compiled, recipe, device_images)
             going = [training for training in running if training.diverged is None]
             for training in going:

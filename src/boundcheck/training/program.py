@@ -69,12 +69,14 @@ class Program:
     network, and consumes the states; all see the same images, each has its own labels, key, learning rate, and ball or None.
     `evaluate(params, images, labels, margin=None) -> Evaluation`, fitted being a lead by more than the margin where one is
     given. Images are uint8 [n, h, w, c], labels int32 [n]. `place(x)`: an array where the program wants it.
+    `memory(members, n) -> int`: the bytes that the compiler expects an epoch over n images to take.
     """
 
     initial: Callable[[PRNGKeyArray], State]
     epoch: Callable[..., tuple[tuple[State, ...], tuple[Steps, ...]]]
     evaluate: Callable[..., Evaluation]
     place: Callable[[Any], Array]
+    memory: Callable[[int, int], int]
 
 
 def program(
@@ -91,7 +93,7 @@ def program(
 
     `devices`: over how many devices each batch is shared out. `vectorized`: whether several networks are one batched
     computation (`vmap`) or stand side by side in one program; None for what is faster on the device at hand: on a CPU
-    batched products of small matrices gain nothing (`benchmarks/training.md`).
+    independent products of whole batches keep its cores busy.
     """
     if vectorized is None:
         vectorized = jax.default_backend() != "cpu"
@@ -269,7 +271,18 @@ def _program(
         nothing = Evaluation(jnp.int32(0), jnp.int32(0), jnp.bool_(True))
         return jax.lax.scan(part, nothing, starts)[0]
 
-    return Program(initial=initial, epoch=epoch, evaluate=evaluate, place=place)
+    def memory(members: int, n: int) -> int:
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        state = jax.eval_shape(initial, key)
+        images = jax.ShapeDtypeStruct((n, *image_shape), jnp.uint8)
+        labels = jax.ShapeDtypeStruct((n,), jnp.int32)
+        rate = jax.ShapeDtypeStruct((), jnp.float32)
+        rows = ((state,) * members, images, (labels,) * members, (key,) * members, (rate,) * members)
+        stats = epoch.lower(*rows).compile().memory_analysis()
+        assert stats is not None  # CPU, GPU and TPU have one
+        return stats.temp_size_in_bytes + stats.argument_size_in_bytes + stats.output_size_in_bytes
+
+    return Program(initial=initial, epoch=epoch, evaluate=evaluate, place=place, memory=memory)
 
 
 def _apart(tree: Any, members: int, axis: int) -> tuple[Any, ...]:
