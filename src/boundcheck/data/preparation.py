@@ -40,10 +40,7 @@ class Preparation:
 
     def read(self, images: Any) -> Any:
         """The part of each image [n, h, w, c] that `apply` reads; applied to that part alone it gives the same."""
-        if self.crop is None:
-            return images
-        top, left = ((side - self.crop) // 2 for side in images.shape[1:3])
-        return images[:, top : top + self.crop, left : left + self.crop]
+        return images if self.crop is None else _centre(images, self.crop)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raises `DataError` unless images of this shape can be prepared."""
@@ -95,15 +92,20 @@ def _divide(by: int) -> Callable[[Any, Any], Any]:
     return lambda images, xp: images.astype(xp.float32) / xp.float32(by)
 
 
+def _centre(images: Any, side: int) -> Any:
+    """The central square of each image [n, h, w, c]."""
+    top, left = ((length - side) // 2 for length in images.shape[1:3])
+    return images[:, top : top + side, left : left + side, :]
+
+
 def _crop_and_whiten(images: Any, xp: Any) -> Any:
     """Centre crop to 28x28, then (x - mean)/max(std, 1/sqrt(N)) an image, N = 28*28*c.
 
     Pixels run over 0..255, as in TensorFlow 1's `per_image_whitening`, which the paper used. The scale
     matters only for the floor of the standard deviation, which an image reaches when it is all but constant.
     """
-    _, height, width, channels = images.shape
-    top, left = (height - _CROP) // 2, (width - _CROP) // 2
-    crop = images[:, top : top + _CROP, left : left + _CROP, :].astype(xp.int32)
+    crop = _centre(images, _CROP).astype(xp.int32)
+    channels = images.shape[3]
     size = _CROP * _CROP * channels
 
     def total(x: Any) -> Any:
