@@ -9,7 +9,7 @@ import pytest
 
 from boundcheck import Run, load
 from boundcheck.errors import RunError
-from boundcheck.experiment import RunSpec
+from boundcheck.spec import RunSpec
 from boundcheck.workflow import train
 
 

@@ -11,7 +11,7 @@ from boundcheck.archive import input_shape, read_record
 from boundcheck.cli import main
 from boundcheck.data import load_dataset, prepare
 from boundcheck.errors import RunError
-from boundcheck.experiment import RunSpec
+from boundcheck.spec import RunSpec
 from boundcheck.training import DivergedError, fit_all, suitable
 from boundcheck.weights import read
 

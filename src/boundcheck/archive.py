@@ -23,9 +23,11 @@ import numpy as np
 from . import storage, weights
 from .data import DATASETS, PREPARATIONS, Dataset, Part, load_dataset, prepare
 from .errors import BoundcheckError, RunError
-from .experiment import RunSpec
 from .models import build, count, split
 from .run import SPLITS, Run, Sample
+from .solved import Outcome, predictor_run
+from .solving.solution import Solution
+from .spec import RunSpec, SolvedSpec, Spec, kind_of
 from .storage import digest
 from .training import DivergedError, EpochRecord, Trained
 
@@ -45,23 +47,7 @@ def write_run(
 
     `parts`: the training and test examples it was given. `devices`: over how many a batch was shared out.
     """
-    device = jax.devices()[0]
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "experiment": experiment,
-        "spec": spec.model_dump(mode="json"),
-        "classes": dataset.classes,
-        "sizes": {split: len(part) for split, part in zip(SPLITS, parts, strict=True)},
-        "epochs": len(outcome.history),
-        "data": {"name": dataset.name, "source": dataset.source, "digest": dataset.digest},
-        "versions": {
-            "boundcheck": _version("boundcheck"),
-            "python": platform.python_version(),
-            "jax": jax.__version__,
-            "numpy": np.__version__,
-        },
-        "device": f"{device.platform} ({device.device_kind})" + (f" x {devices}" if devices > 1 else ""),
-    }
+    record = {**_record(spec, dataset, parts, experiment, devices), "epochs": len(outcome.history)}
     storage.write(directory / "history.csv", _history_csv(outcome.history))
     if isinstance(outcome, DivergedError):
         storage.write_json(directory / "run.json", {**record, "diverged": outcome.reason})
@@ -86,15 +72,69 @@ def write_run(
     )
 
 
-def parts_of(spec: RunSpec, dataset: Dataset) -> tuple[Part, Part]:
+def parts_of(spec: Spec, dataset: Dataset) -> tuple[Part, Part]:
     """The training and test examples of a run: those of the data set, changed by the run's law."""
     return spec.law.draw(dataset, spec.prepared)
 
 
-def _drawn_digest(spec: RunSpec, part: Part) -> str:
+def _drawn_digest(spec: Spec, part: Part) -> str:
     """Of what was drawn: the labels, and the images where they are not simply those of the data set."""
     arrays = (part.labels,) if spec.pixels == "true" else (part.labels, part.images)
     return digest(*arrays)
+
+
+def write_solved(
+    directory: Path,
+    spec: SolvedSpec,
+    outcome: Outcome,
+    dataset: Dataset,
+    parts: tuple[Part, Part],
+    experiment: str = "",
+) -> None:
+    """Store a linear or kernel predictor as a run directory; `run.json` last."""
+    weights.save(directory / "weights.safetensors", outcome.params)
+    outcome.solution.save(directory / "solution.safetensors")
+    solution = outcome.solution
+    storage.write_json(
+        directory / "run.json",
+        {
+            **_record(spec, dataset, parts, experiment),
+            "parameters": sum(array.size for array in weights.flatten(outcome.params).values()),
+            "solved": {
+                "method": solution.method,
+                "diagonal": float(solution.shift.hi),
+                "relative_residual": float(solution.residual.hi),
+                "norm": float(solution.stored_norm_squared.sqrt().midpoint()),
+            },
+            "digests": {
+                "weights": file_digest(directory / "weights.safetensors"),
+                "solution": file_digest(directory / "solution.safetensors"),
+                **{split: _drawn_digest(spec, part) for split, part in zip(SPLITS, parts, strict=True)},
+            },
+        },
+    )
+
+
+def _record(
+    spec: Spec, dataset: Dataset, parts: tuple[Part, Part], experiment: str, devices: int = 1
+) -> dict[str, Any]:
+    """What is recorded of every run."""
+    device = jax.devices()[0]
+    return {
+        "schema": SCHEMA,
+        "experiment": experiment,
+        "spec": spec.model_dump(mode="json"),
+        "classes": dataset.classes,
+        "sizes": {split: len(part) for split, part in zip(SPLITS, parts, strict=True)},
+        "data": {"name": dataset.name, "source": dataset.source, "digest": dataset.digest},
+        "versions": {
+            "boundcheck": _version("boundcheck"),
+            "python": platform.python_version(),
+            "jax": jax.__version__,
+            "numpy": np.__version__,
+        },
+        "device": f"{device.platform} ({device.device_kind})" + (f" x {devices}" if devices > 1 else ""),
+    }
 
 
 def load(directory: str | Path) -> Run:
@@ -115,11 +155,12 @@ def load(directory: str | Path) -> Run:
     try:
         classes = int(record["classes"])
         sizes = {split: int(record["sizes"][split]) for split in SPLITS}
-        digests = {key: str(record["digests"][key]) for key in ("weights", "init", *SPLITS)}
+        stored = ("weights", "init") if isinstance(spec, RunSpec) else ("weights", "solution")
+        digests = {key: str(record["digests"][key]) for key in (*stored, *SPLITS)}
         digests["data"] = str(record["data"]["digest"])
     except (KeyError, TypeError, ValueError) as error:
         raise _no_record(directory, error) from None
-    for key in ("weights", "init"):
+    for key in stored:
         path = directory / f"{key}.safetensors"
         found = file_digest(path)
         if found != digests[key]:
@@ -155,27 +196,40 @@ def load(directory: str | Path) -> Run:
         )
 
     shape = input_shape(spec)
+    made = {
+        "name": spec.name,
+        "classes": classes,
+        "sizes": sizes,
+        "samples": sample,
+        "example": np.zeros(shape, np.float32),
+        "assume": spec.assume,
+        "digests": digests,
+        "record": record,
+        "spec": spec,
+        "directory": directory,
+    }
+    if isinstance(spec, SolvedSpec):
+        path = directory / "weights.safetensors"
+        return predictor_run(
+            spec,
+            read=lambda like: weights.load(path, like),
+            solution=Solution.load(directory / "solution.safetensors"),
+            size=sizes["train"],
+            inputs=lambda: sample("train").inputs(0, sizes["train"]),
+            made=made,
+        )
     skeleton = build(spec.model, shape, classes, jax.random.key(0))
     predict, like = split(skeleton)
     return Run(
-        name=spec.name,
-        classes=classes,
-        sizes=sizes,
+        **made,
         predict=predict,
         params=weights.load(directory / "weights.safetensors", like),
         init_params=weights.load(directory / "init.safetensors", like),
-        samples=sample,
-        example=np.zeros(shape, np.float32),
-        assume=spec.assume,
-        digests=digests,
-        record=record,
-        spec=spec,
-        directory=directory,
         history=read_history(directory / "history.csv"),
     )
 
 
-def read_record(directory: Path) -> tuple[dict[str, Any], RunSpec]:
+def read_record(directory: Path) -> tuple[dict[str, Any], Spec]:
     """What `run.json` says, and the experiment's entry in it.
 
     Raises `RunError` when it is missing, of another schema or not the record of a run.
@@ -186,7 +240,7 @@ def read_record(directory: Path) -> tuple[dict[str, Any], RunSpec]:
             raise RunError(
                 f"{directory / 'run.json'} has schema {record['schema']}; this version reads schema {SCHEMA}. Train the run again."
             )
-        return record, RunSpec.model_validate(record["spec"])
+        return record, kind_of(record["spec"]).model_validate(record["spec"])
     except RunError:
         raise
     except (KeyError, TypeError, ValueError, BoundcheckError) as error:
@@ -200,7 +254,7 @@ def _no_record(directory: Path, error: Exception) -> RunError:
     )
 
 
-def input_shape(spec: RunSpec) -> tuple[int, ...]:
+def input_shape(spec: Spec) -> tuple[int, ...]:
     """The shape of one prepared input."""
     images = np.zeros((1, *DATASETS[spec.dataset].shape), np.uint8)
     if spec.pixels != "true":

@@ -10,6 +10,7 @@ from . import quantities
 from .interval import Interval
 from .quantities.quantity import UnavailableError
 from .quantities.study import Study
+from .spec import RunSpec
 from .theorem import Assumption, Check, Resolution
 
 
@@ -230,7 +231,7 @@ finite_description = Assumption(
 
 def _known_draws(study: Study) -> Resolution:
     spec = study.run.spec
-    if spec is None or spec.rademacher is None:
+    if not isinstance(spec, RunSpec) or spec.rademacher is None:
         return Resolution(
             status="refuted",
             reason="no number of random sign draws was fixed in advance"

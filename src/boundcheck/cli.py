@@ -82,7 +82,7 @@ def train(
     ] = None,
     devices: Annotated[int, typer.Option(help="Over how many devices each batch is shared out.", min=1)] = 1,
 ) -> None:
-    """Train the runs of an experiment. Interrupted trainings continue from their checkpoint."""
+    """Train, or solve for, the runs of an experiment. Interrupted trainings continue from their checkpoint."""
     loaded = load_experiment(experiment)
     specs = loaded.runs if only is None else (loaded.run(only),)
     with Bars() as bars:
@@ -93,6 +93,13 @@ def train(
         record, _ = read_record(directory)
         if "diverged" in record:
             diverged.append(f"{directory} diverged after {record['epochs']} epochs: {record['diverged']}")
+            continue
+        if "solved" in record:
+            solved = record["solved"]
+            print(
+                f"{directory}: {solved['method']}; {solved['diagonal']:g} on the diagonal, relative residual "
+                f"{solved['relative_residual']:.1e}, norm {solved['norm']:.5g}"
+            )
             continue
         end = "training error 0" if record["interpolated"] else "budget spent before training error 0"
         print(f"{directory}: {record['epochs']} epochs, {end}")

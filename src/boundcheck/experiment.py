@@ -28,134 +28,15 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .data import DATASETS, PREPARATIONS, Law
+from .data import DATASETS
 from .errors import DataError, ExperimentError, UnknownNameError
-from .models import ModelSpec
-from .training import Recipe
-
-ASSUMPTIONS: Final = ("iid", "fixed-in-advance", "fresh-test-set")
-"""What an experimenter can assert about the world, since no program can check it."""
+from .spec import RunSpec, SolvedSpec, Spec, kind_of
 
 _MERGED: Final = ("recipe", "rademacher")
-
-
-class Rademacher(BaseModel):
-    """The estimate of the Rademacher complexity by training on random signs.
-
-    `draws`: how many, fixed before the first. `epochs`: the budget of each; the rest of the recipe is the
-    run's.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    draws: Annotated[int, Field(strict=True, ge=1, le=1000)]
-    epochs: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-
-
-class RunSpec(BaseModel):
-    """One run of an experiment: everything that its training and its judgement depend on, apart from the
-    data.
-
-    `labels`, `corruption`, `pixels`, `examples`, `test_examples`: the law of the data (`data.Law`). `preparation`: None for
-    the data set's own. `seed`: of the law, the initial weights and the order of the examples. `monitor`: how many test
-    examples, the first ones, are classified after each epoch, for the history; training does not look at them. `assume`:
-    names among `ASSUMPTIONS`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(strict=True, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\z")]
-    dataset: Annotated[str, Field(strict=True)]
-    preparation: Annotated[str, Field(strict=True)] | None = None
-    labels: Literal["true", "random"] = "true"
-    corruption: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
-    pixels: Literal["true", "shuffled", "random", "gaussian"] = "true"
-    examples: Annotated[int, Field(strict=True, ge=1)] | None = None
-    test_examples: Annotated[int, Field(strict=True, ge=1)] | None = None
-    model: ModelSpec
-    recipe: Recipe
-    monitor: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
-    seed: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 0
-    rademacher: Rademacher | None = None
-    assume: tuple[Literal["iid", "fixed-in-advance", "fresh-test-set"], ...] = ()
-
-    @property
-    def prepared(self) -> str:
-        """The name of the preparation in force."""
-        return self.preparation or DATASETS[self.dataset].preparation
-
-    @property
-    def law(self) -> Law:
-        """Which examples the run sees, and what is done to them."""
-        return Law(
-            labels=self.labels,
-            corruption=self.corruption,
-            pixels=self.pixels,
-            examples=self.examples,
-            test_examples=self.test_examples,
-            seed=self.seed,
-        )
-
-    @property
-    def randomized(self) -> bool:
-        """Whether the labels are not simply those of the data set."""
-        return self.labels == "random" or self.corruption > 0
-
-    @field_validator("name")
-    @classmethod
-    def _no_parent(cls, name: str) -> str:
-        if ".." in name:
-            raise ValueError("the name becomes a directory and may not contain `..`")
-        return name
-
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, name: str) -> str:
-        if name not in DATASETS:
-            raise UnknownNameError("data set", name, DATASETS)
-        return name
-
-    @field_validator("preparation")
-    @classmethod
-    def _known_preparation(cls, name: str | None) -> str | None:
-        if name is not None and name not in PREPARATIONS:
-            raise UnknownNameError("preparation", name, PREPARATIONS)
-        return name
-
-    @field_validator("assume")
-    @classmethod
-    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(names)) != len(names):
-            raise ValueError("each assumption is asserted once")
-        return names
-
-    @model_validator(mode="after")
-    def _consistent(self) -> RunSpec:
-        if self.labels == "random" and self.corruption > 0:
-            raise ValueError(
-                '`corruption` is for `labels = "true"`; random labels are corruption 1. Leave one out.'
-            )
-        definition, preparation = DATASETS[self.dataset], PREPARATIONS[self.prepared]
-        preparation.check(definition.shape)
-        for key, wanted, size in (
-            ("examples", self.examples, definition.n_train),
-            ("test_examples", self.test_examples, definition.n_test),
-            ("monitor", self.monitor, self.test_examples or definition.n_test),
-        ):
-            if wanted is not None and wanted > size:
-                raise ValueError(f"`{key}` is {wanted}; {definition.name} has {size}. Ask for fewer.")
-        if self.recipe.random_crops and (
-            self.pixels != "true" or preparation.crop is None or min(definition.shape[:2]) <= preparation.crop
-        ):
-            raise ValueError(
-                f"`random_crops` needs true pixels and images larger than what the preparation reads; those of "
-                f"{definition.name} with `{preparation.name}` leave nothing to choose. Leave it out."
-            )
-        return self
 
 
 class Experiment(BaseModel):
@@ -164,9 +45,9 @@ class Experiment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: Annotated[str, Field(strict=True, min_length=1)]
-    runs: Annotated[tuple[RunSpec, ...], Field(min_length=1)]
+    runs: Annotated[tuple[Spec, ...], Field(min_length=1)]
 
-    def run(self, name: str) -> RunSpec:
+    def run(self, name: str) -> Spec:
         """The run of this name. Raises `UnknownNameError`, suggesting the nearest."""
         for spec in self.runs:
             if spec.name == name:
@@ -212,7 +93,7 @@ def load_experiment(path: str | Path) -> Experiment:
         raise ExperimentError(
             f"{path}: `defaults.name` is {_shown(defaults['name'])}; each run needs its own name."
         )
-    runs: list[RunSpec] = []
+    runs: list[Spec] = []
     for index, entry in enumerate(entries):
         spec = _read_run(path, index, entry, defaults)
         if spec.name in (other.name for other in runs):
@@ -234,13 +115,17 @@ def _question(path: Path, text: str, content: Mapping[str, Any]) -> str:
     return question.strip()
 
 
-def _read_run(path: Path, index: int, entry: dict[str, Any], defaults: dict[str, Any]) -> RunSpec:
-    merged = {**defaults, **entry}
+def _read_run(path: Path, index: int, entry: dict[str, Any], defaults: dict[str, Any]) -> Spec:
+    kind = kind_of({**defaults, **entry})
+    other = RunSpec if kind is SolvedSpec else SolvedSpec
+    # Of the defaults a run takes what its kind knows; a key that neither knows is an error in both.
+    shared = {k: v for k, v in defaults.items() if k in kind.model_fields or k not in other.model_fields}
+    merged = {**shared, **entry}
     for key in _MERGED:
         if isinstance(defaults.get(key), dict) and isinstance(entry.get(key), dict):
             merged[key] = {**defaults[key], **entry[key]}
     try:
-        return RunSpec.model_validate(merged)
+        return kind.model_validate(merged)
     except (UnknownNameError, DataError) as error:
         # Only the names of models, data sets and preparations are looked up, and each says which kind it is.
         key = _looked_up(error, merged)
@@ -271,8 +156,10 @@ def _explain(
     kind, context = detail["type"], detail.get("ctx", {})
     place = _place(where, index, entry, defaults)
     if kind == "extra_forbidden":
-        model = {**defaults, **entry}.get("model")
-        known = list(_fields_at(where[:-1], model.get("name") if isinstance(model, dict) else None))
+        merged = {**defaults, **entry}
+        model = merged.get("model")
+        name = model.get("name") if isinstance(model, dict) else None
+        known = list(_fields_at(kind_of(merged), where[:-1], name))
         return f"{place}: {_unknown_key(str(where[-1]), known)}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         found = detail["input"].get("name") if isinstance(detail["input"], dict) else detail["input"]
@@ -309,9 +196,8 @@ def _contains(tree: Any, where: Sequence[Any]) -> bool:
     return True
 
 
-def _fields_at(where: Sequence[Any], named: Any = None) -> Mapping[str, Any]:
-    """The fields of the table at a place in a run; `named`: the kind of model, where the place is one."""
-    model: type[BaseModel] = RunSpec
+def _fields_at(model: type[BaseModel], where: Sequence[Any], named: Any = None) -> Mapping[str, Any]:
+    """The fields of the table at a place in a run of this kind; `named`: the kind of model, where the place is one."""
     for step in where:
         annotation = model.model_fields[str(step)].annotation
         options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)

@@ -14,13 +14,17 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from .errors import NetworkError, RunError
-from .experiment import ASSUMPTIONS, RunSpec
 from .models import statistics
 from .network import Network, trace
+from .solving.solution import Solution
+from .spec import ASSUMPTIONS, Spec
 from .storage import digest
+
+Enclose = Callable[[np.ndarray], tuple[Float[np.ndarray, "b k"], Float[np.ndarray, "b k"]]]
+"""Logits of a batch of inputs, float64, and a bound of their error."""
 
 SPLITS: Final[tuple[str, str]] = ("train", "test")
 
@@ -53,7 +57,11 @@ class Run:
 
     Made by `load(directory)` or `Run.from_arrays(...)`. Public attributes: `name`, `classes`, `sizes` (examples by
     split), `parameters` (scalar weights), `assume` (assumptions that the experimenter asserts), `spec` (the
-    experiment's entry, None for arrays), `directory` (None for arrays), `digests`, `history`, `interpolated`.
+    experiment's entry, None for arrays), `directory` (None for arrays), `digests`, `history`, `interpolated`, `solution` (of a
+    linear or kernel problem; None for a trained network).
+
+    A predictor that is no graph of affine maps and nonlinearities says otherwise what its logits are: `enclose`, those of a
+    batch with a bound of their error, or `outputs`, those of the program as it runs.
     """
 
     def __init__(
@@ -70,9 +78,12 @@ class Run:
         assume: Sequence[str],
         digests: dict[str, str],
         record: dict[str, Any] | None = None,
-        spec: RunSpec | None = None,
+        spec: Spec | None = None,
         directory: Path | None = None,
         history: Sequence[dict[str, float]] = (),
+        solution: Solution | None = None,
+        enclose: Enclose | None = None,
+        outputs: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.name = name
         self.classes = classes
@@ -86,6 +97,9 @@ class Run:
         self.spec = spec
         self.directory = directory
         self.history = tuple(history)
+        self.solution = solution
+        self.enclose = enclose
+        self.outputs = outputs
         self._samples = samples
         self._example = example
         self._loaded: dict[str, Sample] = {}
@@ -152,7 +166,13 @@ class Run:
 
     def _trace(self, params: Any) -> Network | NetworkError:
         try:
-            return trace(self.predict, params, self.example)
+            if self.enclose is not None:
+                raise NetworkError(
+                    ["a kernel predictor is a sum over all training examples, not a layered network"]
+                )
+            # The weights of a linear predictor are float64, and are read as they are.
+            with jax.enable_x64(self.solution is not None or jax.config.jax_enable_x64):
+                return trace(self.predict, params, self.example)
         except NetworkError as error:
             return error
 

@@ -17,12 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from . import confidence, storage
-from .archive import load, parts_of, read_record, write_run
+from .archive import load, parts_of, read_record, write_run, write_solved
 from .bound import Bound
 from .data import Definition, Part, load_dataset
 from .errors import DataError, RunError
 from .evaluation import Evaluation, evaluate
-from .experiment import RunSpec
 from .measure import Measure
 from .quantities.norm_ball import norm_balls
 from .quantities.quantity import UnavailableError
@@ -32,6 +31,8 @@ from .registry import Registry
 from .report import balls, markdown, plots
 from .report.interpolant import interpolant
 from .report.report import Judged, Report, read
+from .solved import shared, solve_all
+from .spec import RunSpec, SolvedSpec, Spec
 from .theorem import Citation, Theorem
 from .training import EpochRecord, Member, fit_all, suitable
 from .witness import memorize
@@ -77,7 +78,7 @@ class Bars:
 
 
 def train(
-    specs: Sequence[RunSpec],
+    specs: Sequence[Spec],
     runs: Path,
     progress: Told,
     experiment: str = "",
@@ -85,10 +86,10 @@ def train(
     together: int | None = None,
     devices: int = 1,
 ) -> None:
-    """Train the runs that are not there yet. Interrupted trainings continue from their checkpoints.
+    """Train, or solve for, the runs that are not there yet. Interrupted trainings continue from their checkpoints.
 
     Runs of one architecture, recipe and images that follow one another train together, `together` at a time (None for
-    what suits the device). `experiment`: the name of the file they come from, for the record. A training that diverges is
+    what suits the device); predictors that differ in their labels alone share one factorization. `experiment`: the name of the file they come from, for the record. A training that diverges is
     recorded as such.
 
     Raises `RunError` when a directory holds a run of another specification.
@@ -96,9 +97,17 @@ def train(
     missing = [spec for spec in specs if not _is_there(spec, runs / spec.name)]
     for _, alike in itertools.groupby(missing, key=_shared):
         group = list(alike)
-        first = group[0]
-        dataset = load_dataset(first.dataset)
+        dataset = load_dataset(group[0].dataset)
         drawn = [parts_of(spec, dataset) for spec in group]
+        solved = [spec for spec in group if isinstance(spec, SolvedSpec)]
+        if solved:
+            for spec, parts, found in zip(
+                solved, drawn, solve_all(solved, drawn, dataset.classes, progress), strict=True
+            ):
+                write_solved(runs / spec.name, spec, found, dataset, parts, experiment)
+            continue
+        group = [spec for spec in group if isinstance(spec, RunSpec)]
+        first = group[0]
         outcomes = fit_all(
             [_member(spec, parts, runs, progress) for spec, parts in zip(group, drawn, strict=True)],
             architecture=first.model,
@@ -115,7 +124,7 @@ def train(
             shutil.rmtree(directory / "checkpoint", ignore_errors=True)
 
 
-def _is_there(spec: RunSpec, directory: Path) -> bool:
+def _is_there(spec: Spec, directory: Path) -> bool:
     if not (directory / "run.json").exists():
         return False
     if read_record(directory)[1] != spec:
@@ -125,8 +134,10 @@ def _is_there(spec: RunSpec, directory: Path) -> bool:
     return True
 
 
-def _shared(spec: RunSpec) -> tuple[Any, ...]:
+def _shared(spec: Spec) -> tuple[Any, ...]:
     """What runs must have in common to train together; pixels that differ by run do not go together."""
+    if isinstance(spec, SolvedSpec):
+        return shared(spec)
     law = spec.law
     alone = spec.name if law.pixels != "true" else ""
     return (
@@ -232,7 +243,7 @@ def ball(
     """
     run = load(directory)
     study = Study(run, confidence.level(delta), progress)
-    if run.spec is not None and epochs is None:
+    if isinstance(run.spec, RunSpec) and epochs is None:
         epochs = (run.spec.rademacher or run.spec.recipe).epochs
     try:
         found = norm_balls(study, radii, draws=draws, epochs=epochs or 1, quantile=quantile)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from boundcheck import Interval, evaluate, load
-from boundcheck.experiment import RunSpec
 from boundcheck.quantities import Study, discrepancy, paired_size, paired_train_error, retraining
 from boundcheck.quantities.discrepancy import first_half, left_out, targets_of
 from boundcheck.quantities.quantity import UnavailableError
+from boundcheck.spec import RunSpec
 from boundcheck.workflow import train
 
 

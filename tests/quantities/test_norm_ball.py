@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from boundcheck import Interval, load
-from boundcheck.experiment import RunSpec
 from boundcheck.quantities import norm_ball, retraining
 from boundcheck.quantities.margins import Margins
 from boundcheck.quantities.norm_ball import is_inside, margin_quantile, norm_balls, soft_miss
 from boundcheck.quantities.quantity import UnavailableError
 from boundcheck.quantities.rademacher import lower_end, signs_and_targets
 from boundcheck.quantities.study import Study
+from boundcheck.spec import RunSpec
 from boundcheck.training import DivergedError, fit_all
 from boundcheck.workflow import train
 

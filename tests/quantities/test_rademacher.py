@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from boundcheck import Interval, evaluate, load, storage
-from boundcheck.experiment import RunSpec
 from boundcheck.quantities import retraining
 from boundcheck.quantities.rademacher import (
     lower_end,
@@ -18,6 +17,7 @@ from boundcheck.quantities.rademacher import (
     signs_and_targets,
 )
 from boundcheck.quantities.study import Study, silent
+from boundcheck.spec import RunSpec
 from boundcheck.training import DivergedError, Trained, fit, fit_all, loop
 from boundcheck.workflow import train
 

@@ -1,7 +1,19 @@
 """The architectures that experiments name, in Equinox. Knows nothing of data sets or training."""
 
 from .batch import Batch as Batch
+from .features import Features as Features
+from .linear_predictor import LinearPredictor as LinearPredictor
 from .mlp import MLP as MLP
+from .predictor_spec import FeaturesSpec as FeaturesSpec
+from .predictor_spec import KernelSpec as KernelSpec
+from .predictor_spec import LinearSpec as LinearSpec
+from .predictor_spec import PixelsSpec as PixelsSpec
+from .predictor_spec import Predictor as Predictor
+from .predictor_spec import RandomConvolutionalSpec as RandomConvolutionalSpec
+from .predictor_spec import RandomReluSpec as RandomReluSpec
+from .predictor_spec import build_features as build_features
+from .predictor_spec import linear_like as linear_like
+from .predictor_spec import title_of as title_of
 from .spec import MODELS as MODELS
 from .spec import AlexNetSpec as AlexNetSpec
 from .spec import Architecture as Architecture

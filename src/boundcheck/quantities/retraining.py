@@ -14,9 +14,9 @@ from jaxtyping import Bool, Int
 
 from .. import storage
 from ..errors import NetworkError, RunError
-from ..experiment import RunSpec
 from ..models import build, split
 from ..network import trace
+from ..spec import RunSpec
 from ..training import Ball, DivergedError, EpochRecord, Member, Recipe, Trained, fit_all, suitable
 from .margins import BATCH, Margins
 from .quantity import UnavailableError
@@ -59,6 +59,8 @@ def described(study: Study) -> RunSpec:
     """The run's entry. Raises `UnavailableError` when there is none."""
     if study.run.spec is None:
         raise UnavailableError("retraining needs the recipe; a run from arrays records none.")
+    if not isinstance(study.run.spec, RunSpec):
+        raise UnavailableError("retraining is for trained networks; this predictor was solved for.")
     return study.run.spec
 
 
@@ -105,7 +107,7 @@ def retrain(
     """
     spec = described(study)
     # What a retraining depends on: not the run's name, nor what is asserted of it.
-    entry = spec.model_dump_json(include={"model", "recipe", "seed"})
+    entry = f'{{"model":{spec.model.model_dump_json()},"recipe":{spec.recipe.model_dump_json()},"seed":{spec.seed}}}'
     keys = [_key(study, entry, recipe, attempt) for attempt in attempts]
     folders = [study.cache(attempt.name) for attempt in attempts]
     known = [_stored(folder, key, nothing) for folder, key in zip(folders, keys, strict=True)]

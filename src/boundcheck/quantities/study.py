@@ -183,6 +183,10 @@ class Study:
                 stop = min(start + BATCH, len(sample))
                 yield sample.inputs(start, stop), (sample.clean if clean else sample.labels)[start:stop]
 
+        if self.run.enclose is not None:
+            return traced_margins(self.run.enclose, batches(), advance)
+        if self.run.outputs is not None and not isinstance(self.run.network, Network):
+            return program_margins(self.run.outputs, batches(), advance)
         return margins_of(self.run.network, self.run.predict, self.run.params, batches(), advance)
 
     def each_input(self) -> Iterator[np.ndarray]:
@@ -228,7 +232,7 @@ def margins_of(
 ) -> Margins:
     """Margins of the traced network where there is one, of the program as it runs where not."""
     if isinstance(network, Network):
-        return traced_margins(network, batches, advance)
+        return traced_margins(network.enclose, batches, advance)
     batched = jax.jit(jax.vmap(predict, in_axes=(None, 0)))
     return program_margins(lambda x: batched(params, x), batches, advance)
 

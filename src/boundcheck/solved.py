@@ -1,0 +1,289 @@
+"""Linear and kernel predictors: from the entry of an experiment to what is stored, and back to a predictor."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float64
+
+from .data import DATASETS, PREPARATIONS, Part, prepare
+from .errors import RunError
+from .interval import Interval
+from .models import KernelSpec, LinearPredictor, LinearSpec, build_features, linear_like, title_of
+from .network.rounding import gam
+from .run import Run
+from .solving.accuracy import IllConditionedError
+from .solving.cholesky import NotPositiveError
+from .solving.conjugate import conjugate_gradient
+from .solving.exact import Solved, Told, solve
+from .solving.kernels import Gaussian, Gram, Inner, duplicates
+from .solving.least_squares import least_squares
+from .solving.memory import check_fits
+from .solving.passes import multiply
+from .solving.predictor import KernelPredictor
+from .solving.problem import Problem, centred
+from .solving.solution import Solution
+from .spec import SolvedSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`params`: what is stored as the predictor."""
+
+    params: Any
+    solution: Solution
+
+
+def shared(spec: SolvedSpec) -> tuple[Any, ...]:
+    """What runs must have in common to be solved with one factorization: everything but the labels."""
+    law = spec.law
+    alone = (spec.seed,) if law.pixels != "true" or isinstance(spec.model, LinearSpec) else ()
+    return (
+        spec.dataset,
+        spec.prepared,
+        spec.model,
+        spec.ridge,
+        spec.solver,
+        law.pixels,
+        law.examples,
+        law.test_examples,
+        *alone,
+    )
+
+
+def solve_all(
+    specs: Sequence[SolvedSpec], parts: Sequence[tuple[Part, Part]], classes: int, progress: Told
+) -> list[Outcome]:
+    """The predictors of runs that differ in their labels alone, with one factorization.
+
+    Raises `RunError` where the problem does not fit into memory, or has no unique solution that rounding leaves visible.
+    """
+    first, (train, test) = specs[0], parts[0]
+    inputs, tests = (np.asarray(prepare(first.prepared, part.images, np)) for part in (train, test))
+    labels = [part[0].labels for part in parts]
+    title = f"{first.name}: " if len(specs) == 1 else f"{first.name} and {len(specs) - 1} more: "
+
+    def told(task: str, done: int, total: int) -> None:
+        progress(f"{title}{task}", done, total)
+
+    n, mu = len(inputs), first.ridge * len(inputs)
+    with jax.enable_x64(True):
+        model = None
+        if isinstance(first.model, LinearSpec):
+            features = build_features(first.model.features, inputs, seed=first.seed)
+            rows = features.batch(inputs)
+            model = features
+            if mu == 0 and rows.shape[1] < n:
+                return [
+                    _least_squares(features, rows, y, classes, _kernel_bound(first, features), _fixed(first))
+                    for y in labels
+                ]
+            gram: Gram = Inner(rows, features.batch)
+        else:
+            gram = Gaussian(inputs, first.model.bandwidth)
+        columns = 2 * (classes * len(specs) + 1) + 200
+        if first.solver == "cholesky":
+            check_fits(n, gram.rows.shape[1], columns)
+        if mu == 0:
+            _refuse_duplicates(first.name, inputs, labels)
+        bound, fixed = _kernel_bound(first, model), _fixed(first)
+        problem = Problem(
+            gram=gram,
+            shift=mu,
+            labels=labels,
+            classes=classes,
+            tests=tests,
+            test_labels=[part[1].labels for part in parts],
+            kernel_bound=bound,
+            features_fixed=fixed,
+        )
+        try:
+            found = solve(problem, told) if first.solver == "cholesky" else _iterated(problem, told)
+        except (NotPositiveError, IllConditionedError) as error:
+            raise RunError(
+                f"{first.name} ({title_of(first.model)}, {n:,} examples, {mu:g} on the diagonal): {error}. Give a `ridge`, such as "
+                f"{max(1e-9, 10 * first.ridge):g}, or another {'bandwidth' if isinstance(first.model, KernelSpec) else 'feature map'}; what is added to the "
+                "diagonal, ridge times the number of examples, is written in the run."
+            ) from None
+        if model is None:
+            return [Outcome({"alpha": one.alpha}, one.solution) for one in found]
+        return [_linear(model, np.asarray(gram.rows.T @ one.alpha).T, one.solution) for one in found]
+
+
+def _linear(features: Any, weight: Float64[np.ndarray, "k d"], solution: Solution) -> Outcome:
+    """The predictor with these weights, whose norm is its own."""
+    squares = float(np.square(weight).sum())
+    stored = Interval(squares) * Interval(1 - gam(weight.size + 8), 1 + gam(weight.size + 8))
+    return Outcome(
+        LinearPredictor(features=features, weight=np.ascontiguousarray(weight)),
+        dataclasses.replace(solution, stored_norm_squared=stored),
+    )
+
+
+def _kernel_bound(spec: SolvedSpec, features: Any) -> Interval | None:
+    """sup k(x, x) over everything that the preparation can make of an image; None where none is known."""
+    if features is None:
+        return Interval(1)
+    largest = features.largest_norm(input_norm(spec))
+    return None if largest is None else largest**2
+
+
+def input_norm(spec: SolvedSpec) -> Interval:
+    """The largest norm that an input can have."""
+    definition, preparation = DATASETS[spec.dataset], PREPARATIONS[spec.prepared]
+    return preparation.largest_norm(definition.shape, definition.brightest)
+
+
+def _fixed(spec: SolvedSpec) -> bool:
+    return not (
+        isinstance(spec.model, LinearSpec) and getattr(spec.model.features, "patches", "gaussian") == "train"
+    )
+
+
+def _refuse_duplicates(name: str, inputs: np.ndarray, labels: Sequence[np.ndarray]) -> None:
+    pairs = duplicates(inputs)
+    if not pairs:
+        return
+    i, j = next(((i, j) for i, j in pairs if any(y[i] != y[j] for y in labels)), pairs[0])
+    differ = next((y for y in labels if y[i] != y[j]), None)
+    what = (
+        "with one label"
+        if differ is None
+        else f"with labels {differ[i]} and {differ[j]}, so that no function fits both"
+    )
+    raise RunError(
+        f"{name}: training examples {i} and {j} are the same input, {what}, and {len(pairs)} such pairs make the Gram matrix singular. "
+        "Give a `ridge` above 0, such as 1e-6, or fewer `examples`."
+    )
+
+
+def _iterated(problem: Problem, told: Told) -> list[Solved]:
+    """By conjugate gradients: the predictors, and what a pass over the matrix tells."""
+    targets = problem.targets()
+    found = conjugate_gradient(
+        problem.gram, problem.shift, targets, advance=lambda done, total: told("iterations", done, total)
+    )
+    if not found.converged:
+        raise NotPositiveError(0) from None
+    n = problem.size
+    cuts = tuple(slice(s, min(s + 2048, n)) for s in range(0, n, 2048))
+    image = multiply(problem.gram, jax.numpy.asarray(found.alpha), cuts)
+    solved = []
+    for which in range(len(problem.labels)):
+        columns = problem.columns(which)
+        alpha = found.alpha[:, columns]
+        product = np.asarray(image.product[:, columns])
+        left = np.asarray(targets[:, columns]) - product - problem.shift * alpha
+        lengths = np.sqrt(np.square(alpha).sum(axis=0)) * (1 + 2.0**-20)
+        slack = float(
+            (lengths**2).sum()
+            * (image.error + gam(2048 + len(cuts) + 8) * (np.sqrt(image.squares) + image.error))
+            + gam(alpha.size + 8) * np.abs(alpha * product).sum()
+        ) * (1 + 2.0**-20)
+        middle = float((alpha * product).sum())
+        diagonal = np.asarray(problem.gram.diagonal())
+        mean = float(diagonal.mean())
+        doubt = mean * 2.0**-40 if (diagonal != 1).any() else 0.0
+        solved.append(
+            Solved(
+                alpha,
+                Solution(
+                    method=f"preconditioned conjugate gradients, {len(found.residuals)} iterations",
+                    size=n,
+                    shift=Interval(problem.shift),
+                    ridge=Interval(problem.shift) / n,
+                    residual=Interval(
+                        0,
+                        float(
+                            np.sqrt(np.square(left).sum() / np.square(np.asarray(targets[:, columns])).sum())
+                        )
+                        * (1 + 1e-6),
+                    ),
+                    diagonal=Interval(mean - doubt, mean + doubt),
+                    kernel_bound=problem.kernel_bound,
+                    stored_norm_squared=Interval(middle - slack, middle + slack).maximum(0),
+                    features_fixed=problem.features_fixed,
+                ),
+            )
+        )
+    return solved
+
+
+def _least_squares(
+    features: Any, rows: Any, labels: np.ndarray, classes: int, bound: Interval | None, fixed: bool
+) -> Outcome:
+    n, d = rows.shape
+    found = least_squares(rows, centred(labels, classes))
+    squares = float((rows**2).sum())
+    solution = Solution(
+        method=f"singular value decomposition, {found.rank} of {d} directions",
+        size=n,
+        shift=Interval(0),
+        ridge=Interval(0),
+        residual=Interval(0, found.residual * (1 + 1e-6)),
+        diagonal=Interval(squares) * Interval(1 - gam(n * d + 8), 1 + gam(n * d + 8)) / n,
+        kernel_bound=bound,
+        stored_norm_squared=Interval(0),
+        features_fixed=fixed,
+        rank=found.rank,
+    )
+    return _linear(features, found.weight, solution)
+
+
+def predictor_run(
+    spec: SolvedSpec,
+    *,
+    read: Callable[[Any], Any],
+    solution: Solution,
+    size: int,
+    inputs: Callable[[], np.ndarray],
+    made: dict[str, Any],
+) -> Run:
+    """The run of a stored predictor.
+
+    **Arguments.** `read`: the stored weights, given arrays of their shapes. `size`: n. `inputs`: the training inputs [n, ...], which a kernel
+    predictor consists of. `made`: everything else that a `Run` is made of.
+    """
+    classes, shape = made["classes"], made["example"].shape
+    if isinstance(spec.model, LinearSpec):
+        with jax.enable_x64(True):
+            params = read(linear_like(spec.model.features, shape, classes))
+
+        def outputs(batch: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(params.features.batch(batch) @ params.weight.T)
+
+        return Run(
+            **made,
+            predict=lambda p, x: p(x),
+            params=params,
+            init_params=None,
+            solution=solution,
+            outputs=outputs,
+        )
+    bandwidth = spec.model.bandwidth
+    params = read({"alpha": jax.ShapeDtypeStruct((size, classes), np.float64)})
+
+    @functools.cache
+    def predictor() -> KernelPredictor:
+        with jax.enable_x64(True):
+            return KernelPredictor(Gaussian(inputs(), bandwidth), params["alpha"])
+
+    def predict_one(p: Any, x: Any) -> Any:
+        gram = predictor().gram
+        return gram.between(gram.represent(np.asarray(x)[None]), gram.rows)[0] @ p["alpha"]
+
+    return Run(
+        **made,
+        predict=predict_one,
+        params=params,
+        init_params=None,
+        solution=solution,
+        enclose=lambda batch: predictor().enclose(batch),
+    )
