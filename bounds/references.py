@@ -28,6 +28,25 @@ BARTLETT_2017 = Reference(
     kind="inproceedings",
 )
 
+BARTLETT_2020 = Reference(
+    key="bartlett2020",
+    authors="P. L. Bartlett, P. M. Long, G. Lugosi and A. Tsigler",
+    year=2020,
+    title="Benign overfitting in linear regression",
+    venue="Proceedings of the National Academy of Sciences 117(48):30063-30070",
+    identifier="arXiv:1906.11300",
+)
+
+BELKIN_2018 = Reference(
+    key="belkin2018",
+    authors="M. Belkin, S. Ma and S. Mandal",
+    year=2018,
+    title="To understand deep learning we need to understand kernel learning",
+    venue="ICML 35",
+    identifier="arXiv:1802.01396",
+    kind="inproceedings",
+)
+
 BLUMER_1987 = Reference(
     key="blumer1987",
     authors="A. Blumer, A. Ehrenfeucht, D. Haussler and M. K. Warmuth",
@@ -42,6 +61,32 @@ BLUMER_1989 = Reference(
     year=1989,
     title="Learnability and the Vapnik-Chervonenkis dimension",
     venue="Journal of the ACM 36(4):929-965",
+)
+
+BOUSQUET_2002 = Reference(
+    key="bousquet2002",
+    authors="O. Bousquet and A. Elisseeff",
+    year=2002,
+    title="Stability and generalization",
+    venue="Journal of Machine Learning Research 2:499-526",
+)
+
+BOUSQUET_2020 = Reference(
+    key="bousquet2020",
+    authors="O. Bousquet, Y. Klochkov and N. Zhivotovskiy",
+    year=2020,
+    title="Sharper bounds for uniformly stable algorithms",
+    venue="COLT 33",
+    identifier="arXiv:1910.07833",
+    kind="inproceedings",
+)
+
+CESABIANCHI_2004 = Reference(
+    key="cesabianchi2004",
+    authors="N. Cesa-Bianchi, A. Conconi and C. Gentile",
+    year=2004,
+    title="On the generalization ability of on-line learning algorithms",
+    venue="IEEE Transactions on Information Theory 50(9):2050-2057",
 )
 
 CHERNOFF_1952 = Reference(
@@ -75,6 +120,16 @@ DEVROYE_1996 = Reference(
     title="A Probabilistic Theory of Pattern Recognition",
     venue="Springer",
     kind="book",
+)
+
+FELDMAN_2018 = Reference(
+    key="feldman2018",
+    authors="V. Feldman and J. Vondrak",
+    year=2018,
+    title="Generalization bounds for uniformly stable algorithms",
+    venue="NeurIPS 31",
+    identifier="arXiv:1812.09859",
+    kind="inproceedings",
 )
 
 GALANTI_2023 = Reference(
@@ -117,6 +172,16 @@ GRAF_2022 = Reference(
     kind="inproceedings",
 )
 
+HARDT_2016 = Reference(
+    key="hardt2016",
+    authors="M. Hardt, B. Recht and Y. Singer",
+    year=2016,
+    title="Train faster, generalize better: stability of stochastic gradient descent",
+    venue="ICML 33",
+    identifier="arXiv:1509.01240",
+    kind="inproceedings",
+)
+
 HAUSSLER_1995 = Reference(
     key="haussler1995",
     authors="D. Haussler and P. M. Long",
@@ -143,6 +208,14 @@ JIANG_2020 = Reference(
     kind="inproceedings",
 )
 
+KOLTCHINSKII_2002 = Reference(
+    key="koltchinskii2002",
+    authors="V. Koltchinskii and D. Panchenko",
+    year=2002,
+    title="Empirical margin distributions and bounding the generalization error of combined classifiers",
+    venue="Annals of Statistics 30(1):1-50",
+)
+
 LANGFORD_2005 = Reference(
     key="langford2005",
     authors="J. Langford",
@@ -158,6 +231,16 @@ LEBOEUF_2021 = Reference(
     title="Improving generalization bounds for VC classes using the hypergeometric tail inversion",
     venue="preprint",
     identifier="arXiv:2111.00062",
+)
+
+LIANG_2023 = Reference(
+    key="liang2023",
+    authors="T. Liang and B. Recht",
+    year=2023,
+    title="Interpolating classifiers make few mistakes",
+    venue="Journal of Machine Learning Research 24",
+    identifier="arXiv:2101.11815",
+    kind="article",
 )
 
 LIN_2019 = Reference(
@@ -185,6 +268,16 @@ MASSART_2000 = Reference(
     year=2000,
     title="Some applications of concentration inequalities to statistics",
     venue="Annales de la Faculté des Sciences de Toulouse 9(2):245-303",
+)
+
+MAURER_2016 = Reference(
+    key="maurer2016",
+    authors="A. Maurer",
+    year=2016,
+    title="A vector-contraction inequality for Rademacher complexities",
+    venue="ALT 27",
+    identifier="arXiv:1605.00251",
+    kind="inproceedings",
 )
 
 MOHRI_2018 = Reference(

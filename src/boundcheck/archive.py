@@ -100,6 +100,7 @@ def write_solved(
         {
             **_record(spec, dataset, parts, experiment),
             "parameters": sum(array.size for array in weights.flatten(outcome.params).values()),
+            "missed": outcome.missed,
             "solved": {
                 "method": solution.method,
                 "diagonal": float(solution.shift.hi),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import quantities
 from .interval import Interval
+from .quantities import descent
 from .quantities.quantity import UnavailableError
 from .quantities.study import Study
 from .spec import RunSpec
@@ -217,6 +218,11 @@ interpolation = Assumption("interpolation", "the training error is 0", _interpol
 
 
 def _stored_bits(study: Study) -> Resolution:
+    if study.run.enclose is not None:
+        return Resolution(
+            status="refuted",
+            reason="a kernel predictor is a function of the training inputs too, which no code for its coefficients holds",
+        )
     return _by_design(
         study,
         "the classifier is a function of the stored weights, which are finite numbers of fixed width",
@@ -248,4 +254,193 @@ draws_fixed = Assumption(
     "draws-fixed-in-advance",
     "the random signs are independent of everything, their number fixed, none discarded",
     _known_draws,
+)
+
+
+def _solved(study: Study) -> Resolution:
+    solution = study.run.solution
+    if solution is None:
+        return Resolution(
+            status="refuted",
+            reason="the network was trained; this speaks of the exact solution of a linear or kernel problem",
+        )
+    return Resolution(
+        status="enclosed",
+        reason=f"{solution.method}, relative residual at most {float(solution.residual.hi):.1e}",
+    )
+
+
+solved = Assumption(
+    "solved",
+    "the predictor is the solution of kernel ridge regression, or of least norm, on the training set",
+    _solved,
+)
+
+
+def _kernel_fixed(study: Study) -> Resolution:
+    solution = study.run.solution
+    if solution is not None and not solution.features_fixed:
+        return Resolution(
+            status="refuted",
+            reason="transductive features: patches, whitening and standardization come from the training inputs; take them elsewhere "
+            '(`patches = "gaussian"`)',
+        )
+    return _asserted(
+        fixed_in_advance.name, "nothing is known about how kernel, features and ridge were chosen."
+    )(study)
+
+
+kernel_fixed = Assumption(
+    "kernel-fixed", "kernel, features, bandwidth and ridge do not depend on the training set", _kernel_fixed
+)
+
+
+def _bounded_kernel(study: Study) -> Resolution:
+    try:
+        bound = study.measure(quantities.kernel_bound)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    assert isinstance(bound.value, Interval)
+    return Resolution(
+        status="proven", reason=f"sqrt(k(x, x)) is at most {float(bound.value.hi):.6g}: {bound.method}"
+    )
+
+
+bounded_kernel = Assumption(
+    "bounded-kernel",
+    "k(x, x) is bounded over all inputs by a number known before the data were seen",
+    _bounded_kernel,
+)
+
+
+def _order_fixed(study: Study) -> Resolution:
+    return _by_design(
+        study,
+        "the order of the data set, or of a subset drawn without looking at it",
+        "the order of the examples must have been fixed before they were seen",
+    )
+
+
+order_fixed = Assumption(
+    "order-fixed", "the order of the examples was fixed before they were seen, or is random", _order_fixed
+)
+
+
+def _two_classes(study: Study) -> Resolution:
+    k = study.run.classes
+    if k != 2:
+        return Resolution(status="refuted", reason=f"there are {k} classes")
+    return Resolution(status="proven", reason="counted")
+
+
+two_classes = Assumption("two-classes", "there are two classes", _two_classes)
+
+
+def _plain_descent(study: Study) -> Resolution:
+    try:
+        recipe = descent.linear_spec(study).recipe
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    extra = {
+        "the optimizer is adam": recipe.optimizer != "sgd",
+        f"momentum {recipe.momentum:g}": recipe.momentum != 0,
+        f"weight decay {recipe.weight_decay:g}": recipe.weight_decay != 0,
+        f"dropout {recipe.dropout:g}": recipe.dropout != 0,
+        "random crops": recipe.random_crops,
+        f"products in {recipe.precision}": recipe.precision != "float32",
+    }
+    if found := [name for name, there in extra.items() if there]:
+        return Resolution(status="refuted", reason=f"not plain gradient descent: {', '.join(found)}")
+    epochs = descent.epochs(study)
+    if epochs < recipe.epochs:
+        return Resolution(
+            status="refuted",
+            reason=f"training ended after {epochs} of {recipe.epochs} epochs because the training error was 0, so the number "
+            f"of steps depends on the data; give `epochs = {epochs}` in a file that is written before the data are seen",
+        )
+    return Resolution(
+        status="proven",
+        reason=f"{epochs} epochs as planned, batches of {recipe.batch} in an order that knows neither inputs nor labels",
+    )
+
+
+plain_descent = Assumption(
+    "plain-descent",
+    "stochastic gradient descent on the mean loss of each batch, every example once an epoch in random order, for a number of epochs fixed in "
+    "advance, and nothing else",
+    _plain_descent,
+)
+
+
+def _projected_descent(study: Study) -> Resolution:
+    try:
+        descent.linear_spec(study)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    return Resolution(
+        status="refuted",
+        reason="the training does not project the weights onto a bounded set, and without one the regularized loss has no "
+        "Lipschitz constant",
+    )
+
+
+projected_descent = Assumption(
+    "projected-descent",
+    "stochastic gradient descent on a strongly convex loss, projected onto a bounded convex set after each step",
+    _projected_descent,
+)
+
+
+def _single_examples(study: Study) -> Resolution:
+    try:
+        batch = descent.linear_spec(study).recipe.batch
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    if batch != 1:
+        return Resolution(status="refuted", reason=f"a step uses {batch} examples; give `batch = 1`")
+    return Resolution(status="proven", reason="by the recipe")
+
+
+single_examples = Assumption("single-examples", "each step uses one example", _single_examples)
+
+
+def _convex_loss(study: Study) -> Resolution:
+    try:
+        descent.linear_spec(study)
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    return Resolution(status="proven", reason="the cross-entropy of logits that are linear in the weights")
+
+
+convex_loss = Assumption("convex-loss", "the loss of each example is convex in the weights", _convex_loss)
+
+
+def _short_steps(study: Study) -> Resolution:
+    try:
+        spec = descent.linear_spec(study)
+        smooth = study.measure(quantities.loss_smoothness).value
+    except UnavailableError as error:
+        return Resolution(status="refuted", reason="; ".join(error.reasons))
+    assert isinstance(smooth, Interval)
+    # The rate never grows from epoch to epoch.
+    if descent.step_of(spec, 1) * smooth <= 2:
+        return Resolution(
+            status="enclosed", reason=f"{spec.recipe.learning_rate:g} is at most 2/{float(smooth.hi):.6g}"
+        )
+    return Resolution(
+        status="refuted",
+        reason=f"the first step is {spec.recipe.learning_rate:g}, and 2/B is {2 / float(smooth.hi):.3g}; give a `learning_rate` of at most that",
+    )
+
+
+short_steps = Assumption(
+    "short-steps", "every step is at most 2/B, B the smoothness of the loss", _short_steps
+)
+
+bounded_loss = Assumption(
+    "bounded-loss",
+    "the loss lies in [0, 1] for all weights",
+    lambda study: Resolution(
+        status="refuted", reason="the cross-entropy is not bounded; what is known of it is convexity"
+    ),
 )

@@ -19,7 +19,7 @@ Family = Literal[
     "test-set", "counting", "vc", "rademacher", "norm", "margin", "pac-bayes", "compression", "stability"
 ]
 Guarantee = Literal["HP", "EXP", "EST", "LOWER", "unconfirmed", "comparator"]
-Object = Literal["det", "compressed", "gibbs", "single-draw", "vote", "online-avg"]
+Object = Literal["det", "compressed", "gibbs", "single-draw", "vote", "online-avg", "online-late"]
 Invariance = Literal["relabelling", "reordering", "rescaling"]
 """What leaves a bound as it is: other names for the classes, another order of the examples, a factor moved from one layer
 of a ReLU chain to the next."""

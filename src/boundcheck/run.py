@@ -61,7 +61,7 @@ class Run:
     linear or kernel problem; None for a trained network).
 
     A predictor that is no graph of affine maps and nonlinearities says otherwise what its logits are: `enclose`, those of a
-    batch with a bound of their error, or `outputs`, those of the program as it runs.
+    batch with a bound of their error, or `outputs(params, batch)`, those of the program as it runs.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Run:
         history: Sequence[dict[str, float]] = (),
         solution: Solution | None = None,
         enclose: Enclose | None = None,
-        outputs: Callable[[np.ndarray], np.ndarray] | None = None,
+        outputs: Callable[[Any, np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.name = name
         self.classes = classes
@@ -137,6 +137,10 @@ class Run:
 
     def with_params(self, params: Any) -> Run:
         """The same run with other weights of the same structure; it keeps the history of the training."""
+        if self.enclose is not None:
+            raise RunError(
+                f"{self.name} is a kernel predictor: it consists of its training inputs, and not of weights alone."
+            )
         return Run(
             name=self.name,
             classes=self.classes,
@@ -152,6 +156,7 @@ class Run:
             spec=self.spec,
             directory=self.directory,
             history=self.history,
+            outputs=self.outputs,
         )
 
     @cached_property
@@ -171,7 +176,7 @@ class Run:
                     ["a kernel predictor is a sum over all training examples, not a layered network"]
                 )
             # The weights of a linear predictor are float64, and are read as they are.
-            with jax.enable_x64(self.solution is not None or jax.config.jax_enable_x64):
+            with jax.enable_x64(self.outputs is not None or jax.config.jax_enable_x64):
                 return trace(self.predict, params, self.example)
         except NetworkError as error:
             return error

@@ -15,12 +15,13 @@ from jaxtyping import Float64
 from .data import DATASETS, PREPARATIONS, Part, prepare
 from .errors import RunError
 from .interval import Interval
-from .models import KernelSpec, LinearPredictor, LinearSpec, build_features, linear_like, title_of
+from .models import Features, KernelSpec, LinearPredictor, LinearSpec, build_features, linear_like, title_of
 from .network.rounding import gam
 from .run import Run
 from .solving.accuracy import IllConditionedError
 from .solving.cholesky import NotPositiveError
 from .solving.conjugate import conjugate_gradient
+from .solving.descent import descend
 from .solving.exact import Solved, Told, solve
 from .solving.kernels import Gaussian, Gram, Inner, duplicates
 from .solving.least_squares import least_squares
@@ -34,10 +35,11 @@ from .spec import SolvedSpec
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`params`: what is stored as the predictor."""
+    """`params`: what is stored as the predictor. `missed`: how many training, test and clean test labels it gets wrong."""
 
     params: Any
     solution: Solution
+    missed: dict[str, int]
 
 
 def shared(spec: SolvedSpec) -> tuple[Any, ...]:
@@ -74,56 +76,114 @@ def solve_all(
 
     n, mu = len(inputs), first.ridge * len(inputs)
     with jax.enable_x64(True):
-        model = None
+        features, fixed = None, _fixed(first)
         if isinstance(first.model, LinearSpec):
             features = build_features(first.model.features, inputs, seed=first.seed)
             rows = features.batch(inputs)
-            model = features
-            if mu == 0 and rows.shape[1] < n:
-                return [
-                    _least_squares(features, rows, y, classes, _kernel_bound(first, features), _fixed(first))
-                    for y in labels
-                ]
             gram: Gram = Inner(rows, features.batch)
         else:
             gram = Gaussian(inputs, first.model.bandwidth)
-        columns = 2 * (classes * len(specs) + 1) + 200
-        if first.solver == "cholesky":
-            check_fits(n, gram.rows.shape[1], columns)
-        if mu == 0:
-            _refuse_duplicates(first.name, inputs, labels)
-        bound, fixed = _kernel_bound(first, model), _fixed(first)
-        problem = Problem(
-            gram=gram,
-            shift=mu,
-            labels=labels,
-            classes=classes,
-            tests=tests,
-            test_labels=[part[1].labels for part in parts],
-            kernel_bound=bound,
-            features_fixed=fixed,
+        bound = _kernel_bound(first, features)
+        if features is not None and mu == 0 and gram.rows.shape[1] < n:
+            found = [_least_squares(gram, y, classes, bound, fixed) for y in labels]
+        else:
+            if first.solver == "cholesky":
+                check_fits(n, gram.rows.shape[1], 2 * (classes * len(specs) + 1) + 200)
+            if mu == 0:
+                _refuse_duplicates(first.name, inputs, labels)
+            problem = Problem(
+                gram=gram,
+                shift=mu,
+                labels=labels,
+                classes=classes,
+                tests=tests,
+                test_labels=[part[1].labels for part in parts],
+                kernel_bound=bound,
+                features_fixed=fixed,
+            )
+            found = _solve(first, problem, told)
+        outcomes = [
+            _outcome(features, gram, one, pair, tests) for one, pair in zip(found, parts, strict=True)
+        ]
+        if not first.descent:
+            return outcomes
+        return [
+            dataclasses.replace(out, solution=_descended(first, gram, one, out.solution, pair, tests, told))
+            for out, one, pair in zip(outcomes, found, parts, strict=True)
+        ]
+
+
+def _descended(
+    spec: SolvedSpec,
+    gram: Gram,
+    found: Solved,
+    solution: Solution,
+    parts: tuple[Part, Part],
+    tests: np.ndarray,
+    told: Told,
+) -> Solution:
+    if found.alpha is None:
+        raise RunError(
+            f"{spec.name}: `descent` is for problems solved by their Gram matrix; with more examples than features give a `ridge`, or leave it out."
         )
-        try:
-            found = solve(problem, told) if first.solver == "cholesky" else _iterated(problem, told)
-        except (NotPositiveError, IllConditionedError) as error:
-            raise RunError(
-                f"{first.name} ({title_of(first.model)}, {n:,} examples, {mu:g} on the diagonal): {error}. Give a `ridge`, such as "
-                f"{max(1e-9, 10 * first.ridge):g}, or another {'bandwidth' if isinstance(first.model, KernelSpec) else 'feature map'}; what is added to the "
-                "diagonal, ridge times the number of examples, is written in the run."
-            ) from None
-        if model is None:
-            return [Outcome({"alpha": one.alpha}, one.solution) for one in found]
-        return [_linear(model, np.asarray(gram.rows.T @ one.alpha).T, one.solution) for one in found]
-
-
-def _linear(features: Any, weight: Float64[np.ndarray, "k d"], solution: Solution) -> Outcome:
-    """The predictor with these weights, whose norm is its own."""
-    squares = float(np.square(weight).sum())
-    stored = Interval(squares) * Interval(1 - gam(weight.size + 8), 1 + gam(weight.size + 8))
-    return Outcome(
-        LinearPredictor(features=features, weight=np.ascontiguousarray(weight)),
-        dataclasses.replace(solution, stored_norm_squared=stored),
+    path = descend(
+        gram,
+        float(solution.shift.hi),
+        centred(parts[0].labels, found.alpha.shape[1]),
+        jax.numpy.asarray(found.alpha),
+        tests=gram.represent(tests),
+        labels=parts[1].labels,
+        steps=spec.descent,
+        advance=lambda done, total: told("gradient descent", done, total),
     )
+    return dataclasses.replace(
+        solution, descent=np.stack([path.steps, path.distance, path.residual, path.error])
+    )
+
+
+def _solve(spec: SolvedSpec, problem: Problem, told: Told) -> list[Solved]:
+    try:
+        return solve(problem, told) if spec.solver == "cholesky" else _iterated(problem, told)
+    except (NotPositiveError, IllConditionedError) as error:
+        other = "bandwidth" if isinstance(spec.model, KernelSpec) else "feature map"
+        raise RunError(
+            f"{spec.name} ({title_of(spec.model)}, {problem.size:,} examples, {problem.shift:g} on the diagonal): {error}. Give a `ridge`, "
+            f"such as {max(1e-9, 10 * spec.ridge):g}, or another {other}; what is added to the diagonal, ridge times the number of examples, is "
+            "written in the run."
+        ) from None
+
+
+def _outcome(
+    features: Features | None, gram: Gram, found: Solved, parts: tuple[Part, Part], tests: np.ndarray
+) -> Outcome:
+    """What is stored, and its errors. A linear predictor is stored by its weights, whose norm is its own."""
+    params: Any = {"alpha": found.alpha}
+    solution = found.solution
+    if features is None:
+        outputs = KernelPredictor(gram, found.alpha).enclose(tests)[0]
+    else:
+        weight = (
+            np.ascontiguousarray(np.asarray(gram.rows.T @ found.alpha).T)
+            if found.weight is None
+            else found.weight
+        )
+        squares = float(np.square(weight).sum())
+        rounding = gam(weight.size + 8)
+        stored = Interval(squares) * Interval(1 - rounding, 1 + rounding)
+        solution = dataclasses.replace(solution, stored_norm_squared=stored)
+        params = LinearPredictor(features=features, weight=weight)
+        outputs = np.asarray(features.batch(tests) @ weight.T)
+    train, test = parts
+    missed = {
+        "train": _wrong(found.fitted, train.labels),
+        "test": _wrong(outputs, test.labels),
+        "clean_test": _wrong(outputs, test.clean),
+    }
+    return Outcome(params, solution, missed)
+
+
+def _wrong(outputs: Float64[np.ndarray, "n k"], labels: np.ndarray) -> int:
+    return int(np.count_nonzero(outputs.argmax(axis=1) != labels))
 
 
 def _kernel_bound(spec: SolvedSpec, features: Any) -> Interval | None:
@@ -170,7 +230,9 @@ def _iterated(problem: Problem, told: Told) -> list[Solved]:
         problem.gram, problem.shift, targets, advance=lambda done, total: told("iterations", done, total)
     )
     if not found.converged:
-        raise NotPositiveError(0) from None
+        raise IllConditionedError(
+            f"conjugate gradients stopped after {len(found.residuals)} iterations at a relative residual of {found.residuals[-1]:.1e}"
+        )
     n = problem.size
     cuts = tuple(slice(s, min(s + 2048, n)) for s in range(0, n, 2048))
     image = multiply(problem.gram, jax.numpy.asarray(found.alpha), cuts)
@@ -193,6 +255,7 @@ def _iterated(problem: Problem, told: Told) -> list[Solved]:
         solved.append(
             Solved(
                 alpha,
+                product,
                 Solution(
                     method=f"preconditioned conjugate gradients, {len(found.residuals)} iterations",
                     size=n,
@@ -216,24 +279,26 @@ def _iterated(problem: Problem, told: Told) -> list[Solved]:
 
 
 def _least_squares(
-    features: Any, rows: Any, labels: np.ndarray, classes: int, bound: Interval | None, fixed: bool
-) -> Outcome:
-    n, d = rows.shape
-    found = least_squares(rows, centred(labels, classes))
-    squares = float((rows**2).sum())
+    gram: Gram, labels: np.ndarray, classes: int, bound: Interval | None, fixed: bool
+) -> Solved:
+    n, d = gram.rows.shape
+    found = least_squares(gram.rows, centred(labels, classes))
+    squares = float((gram.rows**2).sum())
+    rounding = gam(n * d + 8)
     solution = Solution(
         method=f"singular value decomposition, {found.rank} of {d} directions",
         size=n,
         shift=Interval(0),
         ridge=Interval(0),
         residual=Interval(0, found.residual * (1 + 1e-6)),
-        diagonal=Interval(squares) * Interval(1 - gam(n * d + 8), 1 + gam(n * d + 8)) / n,
+        diagonal=Interval(squares) * Interval(1 - rounding, 1 + rounding) / n,
         kernel_bound=bound,
         stored_norm_squared=Interval(0),
         features_fixed=fixed,
         rank=found.rank,
     )
-    return _linear(features, found.weight, solution)
+    fitted = np.asarray(gram.rows @ found.weight.T)
+    return Solved(None, fitted, solution, weight=found.weight)
 
 
 def predictor_run(
@@ -255,9 +320,9 @@ def predictor_run(
         with jax.enable_x64(True):
             params = read(linear_like(spec.model.features, shape, classes))
 
-        def outputs(batch: np.ndarray) -> np.ndarray:
+        def outputs(p: Any, batch: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):
-                return np.asarray(params.features.batch(batch) @ params.weight.T)
+                return np.asarray(p.features.batch(batch) @ p.weight.T)
 
         return Run(
             **made,

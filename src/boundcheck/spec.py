@@ -149,12 +149,13 @@ class SolvedSpec(Entry):
 
     `ridge`: lambda of (1/n) sum_i |f(x_i) - y_i|^2 + lambda |f|^2; 0 for the interpolant, or least-squares solution, of least norm.
     `solver`: `cholesky` holds half of the n x n matrix and tells everything; `conjugate-gradient` holds a few vectors, and tells the
-    predictor alone.
+    predictor alone. `descent`: so many steps of gradient descent from zero on the same problem are set beside the solution.
     """
 
     model: Predictor
     ridge: Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)] = 0.0
     solver: Literal["cholesky", "conjugate-gradient"] = "cholesky"
+    descent: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] = 0
 
 
 Spec = RunSpec | SolvedSpec

@@ -13,6 +13,7 @@ from .function import families as families
 from .function import index_families as index_families
 from .grid import CeilIndex as CeilIndex
 from .grid import FloorIndex as FloorIndex
+from .grid import Octave as Octave
 from .grid import OneSidedIndex as OneSidedIndex
 from .grid import TwoSidedIndex as TwoSidedIndex
 from .grid import grid_price as grid_price

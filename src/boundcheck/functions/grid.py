@@ -62,6 +62,17 @@ class TwoSidedIndex(IntervalFunction):
         return _index(t, lambda x: max(first, _steps(x, 8 * layers, arb.ceil)), arb(first))
 
 
+class Octave(IntervalFunction):
+    """j(t) = max(0, ceil(log2 t)): the least j >= 0 with t <= 2^j."""
+
+    nargs = (1,)
+    tex = r"j_2\!\left({}\right)"
+
+    @classmethod
+    def enclose(cls, t: Interval) -> Interval:
+        return _index(t, lambda x: max(0, _steps(x, 1, arb.ceil)), arb(0))
+
+
 class FloorIndex(IntervalFunction):
     """floor(8 log2 t): the greatest j with 2^(j/8) <= t."""
 

@@ -16,6 +16,13 @@ from .counts import test_error as test_error
 from .counts import test_error_interval as test_error_interval
 from .counts import test_size as test_size
 from .counts import train_error as train_error
+from .descent import loss_lipschitz as loss_lipschitz
+from .descent import loss_smoothness as loss_smoothness
+from .descent import step_constant as step_constant
+from .descent import step_sum as step_sum
+from .descent import steps as steps
+from .descent import strong_convexity as strong_convexity
+from .descent import training_loss as training_loss
 from .description import file_bits as file_bits
 from .description import parameter_bits as parameter_bits
 from .description import quantized_bits as quantized_bits
@@ -97,6 +104,7 @@ from .predictor import late_progressive_error as late_progressive_error
 from .predictor import late_size as late_size
 from .predictor import leave_one_out_error as leave_one_out_error
 from .predictor import leave_one_out_ramp as leave_one_out_ramp
+from .predictor import margin_function_norm as margin_function_norm
 from .predictor import progressive_error as progressive_error
 from .predictor import removal_stability as removal_stability
 from .predictor import replacement_stability as replacement_stability

@@ -5,6 +5,7 @@ Numbers that grow with the sample are given per example, so that a statement can
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeVar
 
@@ -57,6 +58,15 @@ def rkhs_norm(study: Study) -> Quantity:
     """(sum_c |f_c|^2)^(1/2), of the predictor as stored, its outputs centred."""
     return _enclosed(
         solved(study).stored_norm_squared.sqrt(), "alpha^T K alpha, with the rounding of K and of the sums"
+    )
+
+
+@measurement("norm of the difference of the two outputs")
+def margin_function_norm(study: Study) -> Quantity:
+    """|f_1 - f_2| <= sqrt(2) |f|: for two classes the margin is plus or minus this function."""
+    return _enclosed(
+        Interval(2).sqrt() * solved(study).stored_norm_squared.sqrt(),
+        "sqrt(2) times the norm of the centred outputs",
     )
 
 
@@ -194,22 +204,35 @@ def effective_rank_squares(study: Study) -> Quantity:
     )
 
 
+def benign_ranks(values: Sequence[Interval], needed: Interval) -> tuple[int, Interval, Interval] | None:
+    """(k*, r_k*, R_k*) of eigenvalues in descending order: the least k with r_k >= `needed`; None where there is none.
+
+    r_k = sum_{i > k} lambda_i / lambda_{k+1} and R_k = (sum_{i > k} lambda_i)^2 / sum_{i > k} lambda_i^2.
+    """
+    tails, tail, squares = [], Interval(0), Interval(0)
+    for value in reversed(values):
+        tail, squares = tail + value, squares + value**2
+        tails.append((value, tail, squares))
+    for k, (value, tail, squares) in enumerate(reversed(tails)):
+        if value > 0 and tail / value >= needed:
+            return k, tail / value, tail**2 / squares
+    return None
+
+
 @measurement("variance proxy of benign overfitting")
 def variance_proxy(study: Study) -> Quantity:
     """k*/m + m/R_k* with k* the least k where r_k >= m/10, from the spectrum of the first m examples."""
     solution = solved(study)
     values = told(solution.spectrum, "the spectrum", solution)
     size = len(values)
-    tail, squares = Interval(0), Interval(0)
-    tails = []
-    for value in reversed(values):
-        tail, squares = tail + value, squares + value**2
-        tails.append((value, tail, squares))
-    for k, (value, tail, squares) in enumerate(reversed(tails)):
-        if value > 0 and tail / value >= SHARE * size:
-            return Quantity(
-                value=Interval(k) / size + size / (tail**2 / squares),
-                evidence=Evidence.ESTIMATED,
-                method=f"the spectrum of the first {size} examples; k* = {k}",
-            )
-    raise UnavailableError(f"no effective rank of the first {size} examples reaches a tenth of their number.")
+    found = benign_ranks(values, Interval(SHARE * size))
+    if found is None:
+        raise UnavailableError(
+            f"no effective rank of the first {size} examples reaches a tenth of their number."
+        )
+    k, _, squares = found
+    return Quantity(
+        value=Interval(k) / size + size / squares,
+        evidence=Evidence.ESTIMATED,
+        method=f"the spectrum of the first {size} examples; k* = {k}",
+    )

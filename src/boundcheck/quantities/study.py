@@ -15,13 +15,17 @@ import safetensors.numpy
 
 from .. import storage
 from ..errors import NetworkError, RunError
+from ..functions import KlInverse
 from ..interval import Interval
 from ..network import Chain, Network, PathNorms, Refusal
 from ..network.recentring import median, recentred_network
 from ..quantization import quantized
 from ..run import Run
 from .margins import BATCH, Margins, program_margins, traced_margins
-from .quantity import Measurement, Quantity, UnavailableError
+from .quantity import Evidence, Measurement, Quantity, UnavailableError
+
+ONLINE = {"online-avg": "prefix_errors", "online-late": "late_prefix_errors"}
+"""Predictors on prefixes of the training set: the name of a theorem's object, and where a solution keeps their errors."""
 
 VERSION = 1
 """Raised whenever a measurement changes its meaning, so that cached values are measured again."""
@@ -59,26 +63,66 @@ class Study:
         self.progress = progress
         self._folder = folder
         self._compressed: Study | None = None
+        self._online: dict[str, Study] = {}
         self._measured: dict[Measurement, Quantity] = dict(known or {})
         self._margins: dict[str, Margins] = {}
         self._chains: dict[tuple[bool, bool], Chain | Refusal] = {}
         self._paths: dict[bool, PathNorms | Refusal] = {}
 
     def of(self, kind: str) -> Study:
-        """The study of the classifier that a theorem speaks of: `det` the trained one, `compressed` its rounded form.
+        """The study of the classifier that a theorem speaks of: `det` the trained one, `compressed` its rounded form,
+        `online-avg` and `online-late` the mean predictor on prefixes of the training set.
 
         Raises `UnavailableError` for a kind that is not measured.
         """
         if kind == "det":
             return self
+        if kind in ONLINE:
+            return self._on_prefixes(kind)
         if kind != "compressed":
             raise UnavailableError(
                 f"it speaks of the {kind} classifier, and only the error of the trained network is measured."
+            )
+        if self.run.enclose is not None:
+            raise UnavailableError(
+                "a kernel predictor consists of its training inputs, not of weights that could be rounded."
             )
         if self._compressed is None:
             run = quantized(self.run)
             self._compressed = Study(run, self.delta, self.progress, f"{self._folder}/quantized")
         return self._compressed
+
+    def _on_prefixes(self, kind: str) -> Study:
+        """The study whose test error is that of the mean prefix predictor.
+
+        Of each test example the fraction of predictors that err on it is a number in [0, 1]; Chernoff's inequality holds for
+        their mean.
+        """
+        from .counts import test_error_interval  # which imports this module
+
+        solution = self.run.solution
+        fractions = None if solution is None else getattr(solution, ONLINE[kind])
+        if fractions is None:
+            raise UnavailableError(
+                "it speaks of predictors on prefixes of the training set, which only an exact solution tells."
+            )
+        if kind not in self._online:
+            m, mean = len(fractions), float(fractions.mean())
+            rounding = Interval(mean - 2.0**-40, mean + 2.0**-40).maximum(0).minimum(1)
+            cost = (2 / Interval(self.delta)).log() / m
+            interval = Quantity(
+                value=Interval(
+                    (1 - KlInverse.enclose(1 - rounding, cost)).lo, KlInverse.enclose(rounding, cost).hi
+                ),
+                evidence=Evidence.SAMPLED,
+                method=f"Chernoff's inequality for the fractions of predictors that err on each of {m} test examples, two-sided",
+                failure=self.delta,
+            )
+            known = {**self._measured, test_error_interval: interval}
+            online = Study(self.run, self.delta, self.progress, self._folder, known)
+            online._margins = self._margins
+            self._online[kind] = online
+        return self._online[kind]
 
     # What theorems ask of the network ---------------------------------------------------------------------------
 
@@ -186,7 +230,8 @@ class Study:
         if self.run.enclose is not None:
             return traced_margins(self.run.enclose, batches(), advance)
         if self.run.outputs is not None and not isinstance(self.run.network, Network):
-            return program_margins(self.run.outputs, batches(), advance)
+            outputs, params = self.run.outputs, self.run.params
+            return program_margins(lambda x: outputs(params, x), batches(), advance)
         return margins_of(self.run.network, self.run.predict, self.run.params, batches(), advance)
 
     def each_input(self) -> Iterator[np.ndarray]:

@@ -57,6 +57,8 @@ def _object(name: str) -> str:
         "det": "trained network itself",
         "compressed": "network with its weights rounded to 8 bits",
         "gibbs": "randomized network",
+        "online-avg": "average predictor on the prefixes of the training set",
+        "online-late": "average predictor on the later half of the prefixes",
     }.get(name, name)
 
 

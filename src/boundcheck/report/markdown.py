@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import storage
 from ..record import UNCERTIFIED
-from . import cards, measures, plots, text, trainings
+from . import cards, linear, measures, plots, text, trainings
 from .report import Judged, Report
 from .text import anchor, code, escape, table
 
@@ -23,10 +23,12 @@ def write(report: Report, directory: Path, *, title: str, question: str = "", co
         plots.save(plots.ladder(report), figures / "ladder")
     if report.measures and len(report.runs) > 1:
         plots.save(plots.measures(report), figures / "measures")
-    for name, picture in trainings.pictures(report).items():
+    for name, picture in {**trainings.pictures(report), **linear.pictures(report)}.items():
         plots.save(picture.draw(), figures / name)
     if report.trainings:
         storage.write(directory / trainings.CSV, trainings.table_csv(report))
+    if report.predictors:
+        storage.write(directory / linear.CSV, linear.table_csv(report))
     path = directory / "report.md"
     storage.write(path, render(report, title=title, question=question, command=command))
     return path
@@ -39,6 +41,7 @@ def render(report: Report, *, title: str, question: str = "", command: str = "")
         *([f"*{escape(question)}*"] if question else []),
         *(_verdict_parts(report) if report.runs else ()),
         *trainings.section(report),
+        *linear.section(report),
         *(_bound_parts(report) if report.runs else ()),
         "## How to reproduce this",
         *_reproduce(report, command),
@@ -124,6 +127,12 @@ def _training_sentence(run: Judged) -> str:
     if not record:
         return ""
     setting = run.setting
+    if "solved" in record:
+        solved = record["solved"]
+        return (
+            f"**{escape(run.name)}**: {escape(setting.architecture)}; {escape(record['data']['name'])} ({escape(record['data']['source'])}); "
+            f"{escape(solved['method'])}, {solved['diagonal']:g} added to the diagonal, relative residual {solved['relative_residual']:.1e}."
+        )
     regularized = "".join(f", {word}" for word in setting.regularizers)
     end = (
         f"to training error 0 in {record['epochs']} epochs"
@@ -239,7 +248,7 @@ def _references(report: Report) -> str:
 
 
 def _reproduce(report: Report, command: str) -> Iterator[str]:
-    records = {training.name: training.record for training in report.trainings}
+    records = {one.name: one.record for one in (*report.trainings, *report.predictors)}
     for run in report.runs:
         if run.evaluation["training"]:
             records.setdefault(run.name, run.evaluation["training"])

@@ -13,6 +13,7 @@ from typing import Any
 from .. import record, storage
 from ..errors import RunError
 from ..interval import Interval
+from .predictors import Predictor, read_predictor
 from .setting import Setting
 from .training import Training, read_training
 
@@ -57,13 +58,15 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Runs side by side. `runs`: those that are evaluated; `trainings`: all that record how they were trained.
+    """Runs side by side. `runs`: those that are evaluated; `trainings`: all that record how they were trained;
+    `predictors`: linear and kernel predictors, evaluated or not.
 
     `bounds`: the ids, sorted by the largest value that any run gives, valueless ones last.
     """
 
     runs: tuple[Judged, ...]
     trainings: tuple[Training, ...] = ()
+    predictors: tuple[Predictor, ...] = ()
 
     @property
     def bounds(self) -> tuple[str, ...]:
@@ -116,9 +119,16 @@ def read(directories: Sequence[Path]) -> Report:
 
     Raises `RunError`, naming the directory, for one that holds no run or a damaged one, and for a run given twice.
     """
-    runs, trainings, names = [], [], []
+    runs, trainings, predictors, names = [], [], [], []
     for directory in directories:
         stored = _evaluation(directory)
+        record = _record(directory)
+        if "solved" in record:
+            predictors.append(read_predictor(directory, record, stored))
+            names.append(predictors[-1].name)
+            if stored is not None:
+                runs.append(Judged(evaluation=stored))
+            continue
         training = read_training(directory, stored)
         if stored is not None:
             runs.append(Judged(evaluation=stored))
@@ -130,7 +140,14 @@ def read(directories: Sequence[Path]) -> Report:
     for name in names:
         if names.count(name) > 1:
             raise RunError(f"two of the runs are named {name}; give each run once.")
-    return Report(runs=tuple(runs), trainings=tuple(trainings))
+    return Report(runs=tuple(runs), trainings=tuple(trainings), predictors=tuple(predictors))
+
+
+def _record(directory: Path) -> Mapping[str, Any]:
+    """What `run.json` holds; nothing where there is none."""
+    path = directory / "run.json"
+    found = storage.read_json(path, "the record of the run") if path.exists() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _remedy(directory: Path) -> str:

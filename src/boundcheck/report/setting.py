@@ -101,6 +101,10 @@ class Setting:
                 return "Inception" + ("" if model.get("batch_norm", True) else " without BatchNorm")
             case "alexnet":
                 return "AlexNet"
+            case "kernel":
+                return f"Gaussian kernel, bandwidth {model.get('bandwidth', 0):g}"
+            case "linear":
+                return _features(model.get("features", {}))
             case "wide-resnet":
                 return f"Wide ResNet {model.get('depth')}-{model.get('widen')}"
             case name:
@@ -142,6 +146,18 @@ class Setting:
         """How the loss is minimized; times of runs that differ in it are not compared."""
         keys = ("optimizer", "learning_rate", "momentum", "decay", "batch")
         return tuple(self.recipe.get(key) for key in keys)
+
+
+def _features(features: Mapping[str, Any]) -> str:
+    """A linear predictor, by its features."""
+    match features.get("name"):
+        case "pixels":
+            return "linear in the pixels"
+        case "random-relu":
+            return f"linear in {features.get('count', 0):,} random ReLU features"
+        case _:
+            made = "of the training images" if features.get("patches") == "train" else "of white noise"
+            return f"linear in {features.get('filters', 0):,} random convolutional filters {made}"
 
 
 def distinctions(settings: Sequence[Setting], *, of: Sequence[str]) -> list[str]:

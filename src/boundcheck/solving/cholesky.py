@@ -25,11 +25,13 @@ TILE = 512
 
 
 class NotPositiveError(BoundcheckError):
-    """The matrix is not positive definite to working precision; `row`: where the factorization stopped."""
+    """The matrix is not positive definite to working precision; `rows`: the block in which the factorization stopped."""
 
-    def __init__(self, row: int) -> None:
-        self.row = row
-        super().__init__(f"the matrix is singular or indefinite to working precision at row {row}")
+    def __init__(self, rows: slice) -> None:
+        self.rows = rows
+        super().__init__(
+            f"the matrix is singular or indefinite to working precision; the factorization stopped in rows {rows.start} to {rows.stop - 1}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def factorize(
                 part = _cholesky(part)
                 pivots = np.asarray(jnp.diagonal(part))
                 if not (pivots > 0).all():
-                    raise NotPositiveError(columns.start + int(np.argmax(~(pivots > 0))))
+                    raise NotPositiveError(columns)
             else:
                 part = _solve_right(tiles[j][j], part)
             tiles[i].append(part)

@@ -50,10 +50,14 @@ class Told(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """`alpha`: coefficients of the predictor sum_i alpha_i k(x_i, .), float64 [n, k]."""
+    """`alpha`: coefficients of the predictor sum_i alpha_i k(x_i, .), float64 [n, k]; `fitted`: its training outputs. `weight`: of
+    features, [k, d], where these were solved for instead.
+    """
 
-    alpha: Float64[np.ndarray, "n k"]
+    alpha: Float64[np.ndarray, "n k"] | None
+    fitted: Float64[np.ndarray, "n k"]
     solution: Solution
+    weight: Float64[np.ndarray, "k d"] | None = None
 
 
 def solve(problem: Problem, progress: Told = lambda task, done, total: None) -> list[Solved]:
@@ -234,6 +238,7 @@ class _Whole:
         known = float(np.sqrt(np.square(residual).sum() / np.square(target).sum()))
         return Solved(
             alpha,
+            image,
             Solution(
                 method=f"Cholesky factor of K + mu I in float64, by tiles, {self._device()}",
                 size=n,

@@ -34,7 +34,7 @@ class Solution:
 
     Arrays: `loo`, `progressive`: residuals [n, k] of leave-one-out and progressive prediction. `prefix_errors`, `late_prefix_errors`: for each of
     the first test examples, the fraction of the n (of the last n - floor(n/2)) prefix predictors that err on it [q]. `sizes`, `curve`: the test error of f_t
-    at these t [p].
+    at these t [p]. `descent`: the path of gradient descent (`descent.Descent`), [4, s].
     """
 
     method: str
@@ -66,6 +66,7 @@ class Solution:
     late_prefix_errors: Float64[np.ndarray, " q"] | None = None
     sizes: Float64[np.ndarray, " p"] | None = None
     curve: Float64[np.ndarray, " p"] | None = None
+    descent: Float64[np.ndarray, "4 s"] | None = None
 
     def save(self, path: Path) -> None:
         """Replace `path`, a safetensors file: the arrays, and everything else in its metadata."""
