@@ -8,7 +8,7 @@ from boundcheck import quantities as q
 
 from .kernel import FIXED
 from .references import BOUSQUET_2002
-from .stability import R, beta, delta, n, symbols_of_removal
+from .stability import R, b, delta, n, symbols_of_removal
 
 bound = Bound(
     id="bousquet2002-stability",
@@ -16,7 +16,7 @@ bound = Bound(
     aliases=("stab-be-empirical", "stab-krr-uniform"),
     family="stability",
     theorem=Theorem(
-        value=R + 2 * beta + (4 * n * beta + 1) * sqrt(log(1 / delta) / (2 * n)),
+        value=R + 2 * b / n + (4 * b + 1) * sqrt(log(1 / delta) / (2 * n)),
         assumptions=(*FIXED, a.bounded_kernel),
         citation=Citation(
             BOUSQUET_2002,
@@ -27,7 +27,7 @@ bound = Bound(
         ),
     ),
     symbols={**symbols_of_removal, R: q.unit_ramp_risk},
-    example=Example({n: 50_000, R: 0, beta: "1/100000", delta: "1/20"}, "0.01643998492"),
+    example=Example({n: 50_000, R: 0, b: "1/2", delta: "1/20"}, "0.01643998492"),
 )
 
 left_out = Bound(
@@ -36,7 +36,7 @@ left_out = Bound(
     aliases=("stab-be-loo",),
     family="stability",
     theorem=Theorem(
-        value=R + beta + (4 * n * beta + 1) * sqrt(log(1 / delta) / (2 * n)),
+        value=R + b / n + (4 * b + 1) * sqrt(log(1 / delta) / (2 * n)),
         assumptions=(*FIXED, a.bounded_kernel),
         citation=Citation(
             BOUSQUET_2002,
@@ -47,5 +47,5 @@ left_out = Bound(
         ),
     ),
     symbols={**symbols_of_removal, R: q.leave_one_out_ramp},
-    example=Example({n: 50_000, R: "1/10", beta: "1/100000", delta: "1/20"}, "0.1164299849"),
+    example=Example({n: 50_000, R: "1/10", b: "1/2", delta: "1/20"}, "0.1164299849"),
 )

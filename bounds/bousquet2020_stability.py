@@ -18,7 +18,7 @@ bound = Bound(
     aliases=("stab-high-prob",),
     family="stability",
     theorem=Theorem(
-        value=R + 2 * g + E * (24 * sqrt(2) * p * g * Ceil(log(n) / log(2)) + 4 * sqrt(p / n)),
+        value=R + 2 * g / n + E * (24 * sqrt(2) * p * g / n * Ceil(log(n) / log(2)) + 4 * sqrt(p / n)),
         assumptions=(*FIXED, a.bounded_kernel),
         citation=Citation(
             BOUSQUET_2020,
@@ -29,5 +29,5 @@ bound = Bound(
         ),
     ),
     symbols=symbols_of_replacement,
-    example=Example({n: 50_000, R: 0, g: "1/100000", delta: "1/20"}, "0.1284054959"),
+    example=Example({n: 50_000, R: 0, g: "1/2", delta: "1/20"}, "0.1284054959"),
 )

@@ -15,7 +15,7 @@ bound = Bound(
     family="stability",
     guarantee="unconfirmed",
     theorem=Theorem(
-        value=R + 8 * sqrt((2 * g + 1 / n) * log(8 / delta)),
+        value=R + 8 * sqrt((2 * g + 1) / n * log(8 / delta)),
         assumptions=(*FIXED, a.bounded_kernel),
         citation=Citation(
             FELDMAN_2018,
@@ -25,5 +25,5 @@ bound = Bound(
         ),
     ),
     symbols=symbols_of_replacement,
-    example=Example({n: 50_000, R: 0, g: "1/100000", delta: "1/20"}, "0.1139844067"),
+    example=Example({n: 50_000, R: 0, g: "1/2", delta: "1/20"}, "0.1139844067"),
 )

@@ -26,10 +26,10 @@ bound = Bound(
             KOLTCHINSKII_2002,
             derivation="docs/theory/kernel-margins.md",
             changes="a union over the octaves of |f| kappa / gamma; the margin is the difference of two outputs, whose norm is at most sqrt(2) |f|",
-            verified="proved in full; check values to ten digits; simulated in the conformance kit",
+            verified="proved in full; check values to ten digits",
         ),
     ),
-    symbols={**symbols_of_kernel, w: q.margin_function_norm, kappa: q.kernel_bound},
+    symbols={**symbols_of_kernel, w: q.margin_function_norm, kappa: q.kernel_unit},
     best_over=gamma,
     example=Example({n: 50_000, delta: "1/20", gamma: 1, R: "1/20", t: 1, w: 10, kappa: 1}, "0.2183691288"),
 )

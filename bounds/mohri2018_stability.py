@@ -15,7 +15,7 @@ bound = Bound(
     aliases=("stab-replacement",),
     family="stability",
     theorem=Theorem(
-        value=R + g + (2 * n * g + 1) * sqrt(log(1 / delta) / (2 * n)),
+        value=R + g / n + (2 * g + 1) * sqrt(log(1 / delta) / (2 * n)),
         assumptions=(*FIXED, a.bounded_kernel),
         citation=Citation(
             MOHRI_2018,
@@ -26,5 +26,5 @@ bound = Bound(
         ),
     ),
     symbols=symbols_of_replacement,
-    example=Example({n: 50_000, R: 0, g: "2/100000", delta: "1/20"}, "0.01643998492"),
+    example=Example({n: 50_000, R: 0, g: 1, delta: "1/20"}, "0.01643998492"),
 )

@@ -2,6 +2,7 @@
 
 from sympy import Min, Rational, exp, log, sqrt, symbols
 
+from boundcheck import Bound
 from boundcheck import assumptions as a
 from boundcheck import quantities as q
 
@@ -29,3 +30,18 @@ exponential = Min(*(exponential_at(c, len(RATES)) for c in RATES))
 
 symbols_of_all = {n: q.sample_size, delta: q.delta, M: q.progressive_error}
 symbols_of_late = {n: q.late_size, delta: q.delta, M: q.late_progressive_error}
+
+
+def late(bound: Bound) -> Bound:
+    """The same statement for the average predictor on the later half of the prefixes, with examples and mistakes of its own."""
+    return Bound(
+        id=f"{bound.id}-late",
+        title=bound.title.replace(
+            "the average prefix predictor", "the average predictor on the later half of the prefixes"
+        ),
+        family=bound.family,
+        object="online-late",
+        theorem=bound.theorem,
+        symbols=symbols_of_late,
+        example=bound.example,
+    )

@@ -247,8 +247,8 @@ class Instance:
 
     @property
     def _sample(self) -> sympy.Basic | None:
-        """The symbol that counts examples: training examples, or test examples for a test-set bound."""
-        for name in ("sample-size", "test-size"):
+        """The symbol that counts examples: training examples, those of the second half, or test examples for a test-set bound."""
+        for name in ("sample-size", "late-size", "test-size"):
             for symbol, measurement in self.bound.symbols.items():
                 if measurement.name == name:
                     return symbol

@@ -6,6 +6,7 @@ Made by `load` from a directory (`archive.py`), or by `Run.from_arrays` from a n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,7 +177,7 @@ class Run:
                     ["a kernel predictor is a sum over all training examples, not a layered network"]
                 )
             # The weights of a linear predictor are float64, and are read as they are.
-            with jax.enable_x64(self.outputs is not None or jax.config.jax_enable_x64):
+            with jax.enable_x64(True) if self.outputs is not None else nullcontext():
                 return trace(self.predict, params, self.example)
         except NetworkError as error:
             return error

@@ -17,7 +17,7 @@ from .errors import RunError
 from .interval import Interval
 from .models import Features, KernelSpec, LinearPredictor, LinearSpec, build_features, linear_like, title_of
 from .network.rounding import gam
-from .run import Run
+from .run import Run, Sample
 from .solving.accuracy import IllConditionedError
 from .solving.cholesky import NotPositiveError
 from .solving.conjugate import conjugate_gradient
@@ -25,12 +25,13 @@ from .solving.descent import descend
 from .solving.exact import Solved, Told, solve
 from .solving.kernels import Gaussian, Gram, Inner, duplicates
 from .solving.least_squares import least_squares
-from .solving.memory import check_fits
+from .solving.memory import check_features_fit, check_fits
 from .solving.passes import multiply
 from .solving.predictor import KernelPredictor
 from .solving.problem import Problem, centred
 from .solving.solution import Solution
 from .spec import SolvedSpec
+from .storage import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def solve_all(
     with jax.enable_x64(True):
         features, fixed = None, _fixed(first)
         if isinstance(first.model, LinearSpec):
+            check_features_fit(first.model.features, inputs.shape[1:], n)
             features = build_features(first.model.features, inputs, seed=first.seed)
             rows = features.batch(inputs)
             gram: Gram = Inner(rows, features.batch)
@@ -160,6 +162,7 @@ def _outcome(
     params: Any = {"alpha": found.alpha}
     solution = found.solution
     if features is None:
+        assert found.alpha is not None
         outputs = KernelPredictor(gram, found.alpha).enclose(tests)[0]
     else:
         weight = (
@@ -351,4 +354,60 @@ def predictor_run(
         init_params=None,
         solution=solution,
         enclose=lambda batch: predictor().enclose(batch),
+    )
+
+
+def kernel_run(
+    *,
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    classes: int,
+    bandwidth: float,
+    ridge: float = 0.0,
+    assume: Sequence[str] = (),
+    name: str = "arrays",
+) -> Run:
+    """The Gaussian kernel predictor of arrays: inputs [n, ...] float32 and labels [n] of training and test examples.
+
+    Raises `NotPositiveError` or `IllConditionedError` where the problem has no solution that rounding leaves visible.
+    """
+    inputs = train[0]
+    with jax.enable_x64(True):
+        gram = Gaussian(inputs, bandwidth)
+    problem = Problem(
+        gram=gram,
+        shift=ridge * len(inputs),
+        labels=[train[1]],
+        classes=classes,
+        tests=test[0],
+        test_labels=[test[1]],
+        kernel_bound=Interval(1),
+        features_fixed=True,
+    )
+    (found,) = solve(problem)
+    assert found.alpha is not None
+    predictor = KernelPredictor(gram, found.alpha)
+
+    def sample(split: str) -> Sample:
+        x, y = train if split == "train" else test
+        labels = y.astype(np.int64)
+        return Sample(labels=labels, clean=labels, inputs=lambda start, stop: x[start:stop])
+
+    return Run(
+        name=name,
+        classes=classes,
+        sizes={"train": len(inputs), "test": len(test[0])},
+        predict=lambda p, x: gram.between(gram.represent(np.asarray(x)[None]), gram.rows)[0] @ p["alpha"],
+        params={"alpha": found.alpha},
+        init_params=None,
+        samples=sample,
+        example=inputs[0],
+        assume=assume,
+        digests={
+            "train": digest(*train),
+            "test": digest(*test),
+            "weights": digest(found.alpha),
+        },
+        solution=found.solution,
+        enclose=predictor.enclose,
     )

@@ -50,7 +50,7 @@ class RandomReluSpec(PredictorSpec):
     def build(self, inputs: np.ndarray, seed: int) -> RandomRelu:
         return RandomRelu.draw(inputs.shape[1:], self.count, seed)
 
-    def like(self, shape: Sequence[int]) -> Any:
+    def like(self, shape: Sequence[int]) -> RandomRelu:
         return RandomRelu(_floats(self.count, math.prod(shape)))
 
 
@@ -86,7 +86,8 @@ class RandomConvolutionalSpec(PredictorSpec):
             seed=seed,
         )
 
-    def like(self, shape: Sequence[int]) -> Any:
+    def like(self, shape: Sequence[int]) -> RandomConvolutional:
+        """A map with arrays of the right shapes, all 0."""
         d = self.dimension(shape)
         return RandomConvolutional(
             filters=_floats(self.patch**2 * shape[2], self.filters),
@@ -100,8 +101,9 @@ class RandomConvolutionalSpec(PredictorSpec):
         )
 
 
-def _floats(*shape: int) -> Any:
-    return jax.ShapeDtypeStruct(shape, np.float32)
+def _floats(*shape: int) -> np.ndarray:
+    """Zeros that take no memory."""
+    return np.broadcast_to(np.float32(0), shape)
 
 
 def _named(value: Any) -> Any:
@@ -157,5 +159,6 @@ def build_features(spec: FeaturesSpec, inputs: np.ndarray, seed: int) -> Feature
 
 def linear_like(spec: FeaturesSpec, shape: Sequence[int], classes: int) -> Any:
     """A linear predictor on inputs of this shape, with the shapes and dtypes of its arrays in their place."""
-    weight = jax.ShapeDtypeStruct((classes, spec.dimension(shape)), np.float64)
-    return LinearPredictor(features=spec.like(shape), weight=weight)  # type: ignore[arg-type]
+    weight = np.broadcast_to(np.float64(0), (classes, spec.dimension(shape)))
+    predictor = LinearPredictor(features=spec.like(shape), weight=weight)
+    return jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), predictor)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..errors import DataError
+from ..interval import Interval
+from ..network.spectral import spectral_norm
 from .features import Features
 from .linear import Numbers
 
@@ -23,16 +28,22 @@ CONTRAST = 10.0
 PIXEL = 255.0
 """Pixel value of an input of 1."""
 
-_MEMORY = 2**28
-"""Bytes of responses held at a time."""
+_WIDTH = 256
+"""Filters that are applied at a time."""
+
+_RESPONSES = 5 * 2**19
+"""Bytes of responses held at a time: what a processor's cache holds."""
+
+_LEFT_OUT = float(np.finfo(np.float32).max)
+"""What a feature that is constant on the training set is divided by."""
 
 
 class RandomConvolutional(Features):
     """Contrast-normalized, whitened patches against random filters, rectified both ways, sum-pooled, standardized.
 
     Of an input [h, w, c], 1 standing for the pixel value 255: every patch p x p less its mean, over sqrt(variance + 10); z = F W (patch - m), W the
-    whitening, F filters of unit norm; max(0, z - a) and max(0, -z - a), summed over pooling windows; (. - mean)/deviation, the deviations being sqrt(d) times those of
-    the training set, so that |phi(x)|^2 is about 1.
+    whitening, F filters of unit norm; max(0, z - a) and max(0, -z - a), summed over pooling windows; (. - mean)/deviation, which gives a feature of
+    the training set mean and deviation 1, over sqrt(2 d), so that |phi(x)|^2 is about 1. Everything is computed in float64 from the stored arrays.
 
     `filters`: float32 [p p c, f], W^T F^T. `offset`: float32 [f], F W m. `mean`, `deviation`: float32 [d].
     """
@@ -65,7 +76,7 @@ class RandomConvolutional(Features):
         generator = np.random.Generator(np.random.Philox(key=[seed, 0x436F6E76]))
         size = patch * patch * inputs.shape[3]
         if fitted:
-            found = _sampled(inputs * np.float32(PIXEL), patch, PATCHES, generator)
+            found = _sampled(inputs, patch, PATCHES, generator)
             centre = found.mean(axis=0)
             values, vectors = np.linalg.eigh(np.cov(found - centre, rowvar=False))
             whitening = (vectors / np.sqrt(np.maximum(values, 0) + EPSILON)) @ vectors.T
@@ -92,41 +103,114 @@ class RandomConvolutional(Features):
             # One number for all features, of the order of what a pooled response can be.
             area = np.float32(pool * pool * np.sqrt(count))
             return eqx.tree_at(lambda m: m.deviation, plain, np.full(count, area, np.float32))
-        features = np.asarray(plain.batch(inputs))
-        mean, deviation = features.mean(axis=0), features.std(axis=0)
+        mean, deviation = _moments(plain, inputs)
+        constant = deviation <= 1e-9 * np.maximum(np.abs(mean), 1)
+        scale = np.where(constant, _LEFT_OUT, np.minimum(deviation * np.sqrt(2 * count), _LEFT_OUT))
+        # To mean 1: with mean 0 the Gram matrix of the training set has the kernel of a sum, and no constant could be fitted.
+        centre = mean - np.where(constant, 0.0, deviation)
         return eqx.tree_at(
-            lambda m: (m.mean, m.deviation),
-            plain,
-            (mean.astype(np.float32), (np.maximum(deviation, 1e-6) * np.sqrt(count)).astype(np.float32)),
+            lambda m: (m.mean, m.deviation), plain, (centre.astype(np.float32), scale.astype(np.float32))
         )
 
-    def __call__(self, x: Float[Numbers, ...]) -> Float[Numbers, " d"]:
-        return self._maps(jnp.asarray(x)[None])[0]
+    def __call__(self, x: Float[Numbers, "h w c"]) -> Float[Numbers, " d"]:
+        rows = _normalized(jnp.asarray(x, float)[None], self.patch)
+        sums = self._pooled(rows, jnp.asarray(self.filters, float), jnp.asarray(self.offset, float))
+        return self._standardized(sums.reshape(1, -1))[0]
 
-    def batch(self, inputs: np.ndarray) -> Float[Array, "b d"]:
-        positions = (inputs.shape[1] - self.patch + 1) * (inputs.shape[2] - self.patch + 1)
-        step = max(1, _MEMORY // (16 * positions * self.filters.shape[1]))
-        parts = [_maps(self, jnp.asarray(inputs[i : i + step])) for i in range(0, len(inputs), step)]
-        return jnp.concatenate(parts).astype(jnp.float64)
+    def batch(self, inputs: np.ndarray, block: int = 256) -> Float[Array, "b d"]:
+        """The features of a batch, `block` inputs at a time; within one, few enough responses for a cache."""
+        return jnp.concatenate(list(self.blocks(inputs, block)))
 
-    def _maps(self, x: Float[Array, "b h w c"]) -> Float[Array, "b d"]:
-        """In the precision of the input: float32, as the filters are."""
-        p = self.patch
-        rows = _windows(x * jnp.asarray(PIXEL, x.dtype), p)
-        rows = rows - rows.mean(axis=-1, keepdims=True)
-        rows = rows / jnp.sqrt(jnp.square(rows).mean(axis=-1, keepdims=True) + CONTRAST)
-        z = rows @ self.filters - self.offset
-        both = jnp.concatenate([jax.nn.relu(z - self.threshold), jax.nn.relu(-z - self.threshold)], axis=-1)
-        window = (1, min(self.pool, both.shape[1]), min(self.pool, both.shape[2]), 1)
-        sums = jax.lax.reduce_window(
-            both, jnp.zeros((), both.dtype), jax.lax.add, window, (1, self.stride, self.stride, 1), "VALID"
-        )
-        return (sums.reshape(len(x), -1) - self.mean) / self.deviation
+    def blocks(self, inputs: np.ndarray, block: int) -> Iterator[Float[Array, "b d"]]:
+        """The features of one block after the other."""
+        for start in range(0, len(inputs), block):
+            part = inputs[start : start + block]
+            missing = min(block, len(inputs)) - len(part)
+            # The last block is filled up, so that nothing is compiled again.
+            filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
+            yield _maps(self, jnp.asarray(filled))[: len(part)]
+
+    def largest_norm(self, inputs: Interval) -> Interval | None:
+        """One number for every image, whatever its norm; None where features are standardized.
+
+        A patch of s numbers has norm at most sqrt(s) once its contrast is normalized, so its responses z have norm at most r = |F| sqrt(s) + |F W m|.
+        The two rectified sums of a filter over a window of A patches have squares that add up to at most (sum |z_f|)^2 <= A sum z_f^2;
+        over the filters that is at most (A r)^2 a window.
+        """
+        deviation = np.asarray(self.deviation, np.float64)
+        if np.asarray(self.mean).any() or (deviation != deviation[0]).any():
+            return None
+        filters, offset = np.asarray(self.filters, np.float64), np.asarray(self.offset, np.float64)
+        windows = len(deviation) // (2 * filters.shape[1])
+        shift = Interval(float(np.linalg.norm(offset))) * (1 + Interval(2) ** -20)
+        response = spectral_norm(filters) * Interval(len(filters)).sqrt() + shift
+        # What is computed in float64 exceeds the real value by far less than 2^-20.
+        bound = Interval(windows).sqrt() * self.pool**2 * response / Interval(float(deviation[0]))
+        return Interval(0, (bound * (1 + Interval(2) ** -20)).hi)
+
+    def _pooled(
+        self, rows: Float[Array, "b i j s"], filters: Float[Array, "s f"], offset: Float[Array, " f"]
+    ) -> Float[Array, "b m n 2 f"]:
+        """Responses, rectified both ways, summed over each window."""
+        b, height, width, size = rows.shape
+        z = (rows.reshape(-1, size) @ filters - offset).reshape(b, height, width, -1)
+        sums = []
+        for top in _starts(height, self.pool, self.stride):
+            for left in _starts(width, self.pool, self.stride):
+                # Slices: a general reduction over windows takes several times as long on a CPU.
+                window = z[:, top : top + self.pool, left : left + self.pool]
+                up = jax.nn.relu(window - self.threshold).sum(axis=(1, 2))
+                down = jax.nn.relu(-window - self.threshold).sum(axis=(1, 2))
+                sums.append(jnp.stack([up, down], axis=1))
+        shape = (len(_starts(height, self.pool, self.stride)), len(_starts(width, self.pool, self.stride)))
+        return jnp.stack(sums, axis=1).reshape(b, *shape, 2, filters.shape[1])
+
+    def _standardized(self, sums: Float[Array, "b d"]) -> Float[Array, "b d"]:
+        return (sums - jnp.asarray(self.mean)) / jnp.asarray(self.deviation)
 
 
 @eqx.filter_jit
-def _maps(features: RandomConvolutional, x: Array) -> Array:
-    return features._maps(x)
+def _maps(features: RandomConvolutional, x: Float[Array, "b h w c"]) -> Float[Array, "b d"]:
+    p = features.patch
+    size, count = features.filters.shape
+    width = min(_WIDTH, count)
+    groups = -(-count // width)
+    spare = groups * width - count
+    filters = jnp.pad(jnp.asarray(features.filters, float), ((0, 0), (0, spare)))
+    filters = filters.reshape(size, groups, width).swapaxes(0, 1)
+    offset = jnp.pad(jnp.asarray(features.offset, float), (0, spare)).reshape(groups, width)
+    positions = (x.shape[1] - p + 1) * (x.shape[2] - p + 1)
+
+    def image(x: Float[Array, "h w c"]) -> Float[Array, " d"]:
+        rows = _normalized(x[None].astype(float), p)
+        sums = jax.lax.map(lambda part: features._pooled(rows, *part)[0], (filters, offset))
+        # [groups, m, n, 2, width] to [m n 2, filters]
+        return jnp.moveaxis(sums, 0, 3).reshape(-1, groups * width)[:, :count].reshape(-1)
+
+    together = max(1, _RESPONSES // (8 * positions * width))
+    return features._standardized(jax.lax.map(image, x, batch_size=min(together, len(x))))
+
+
+def _normalized(x: Float[Array, "b h w c"], p: int) -> Float[Array, "b i j s"]:
+    """Every patch less its mean, over the root of its variance and `CONTRAST`."""
+    rows = _windows(x * PIXEL, p)
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    return rows / jnp.sqrt(jnp.square(rows).mean(axis=-1, keepdims=True) + CONTRAST)
+
+
+def _moments(features: RandomConvolutional, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of every feature, block by block (Chan, Golub and LeVeque 1983)."""
+    seen, mean, squares = 0, np.zeros(len(features.mean)), np.zeros(len(features.mean))
+    with jax.enable_x64(True):
+        for block in features.blocks(inputs, 256):
+            part = np.asarray(block)
+            middle, count = part.mean(axis=0), len(part)
+            apart = middle - mean
+            mean = mean + apart * (count / (seen + count))
+            within = np.square(part - middle).sum(axis=0)
+            squares += within + np.square(apart) * (seen * count / (seen + count))
+            seen += count
+    return mean, np.sqrt(squares / seen)
 
 
 def _windows(x: Float[Array, "b h w c"], p: int) -> Float[Array, "b i j s"]:
@@ -147,15 +231,23 @@ def _sampled(
     rows = np.stack(
         [inputs[i, t : t + p, s : s + p].reshape(-1) for i, t, s in zip(image, top, left, strict=True)]
     )
-    rows = rows.astype(np.float64)
+    rows = rows.astype(np.float64) * PIXEL
     rows -= rows.mean(axis=1, keepdims=True)
     return rows / np.sqrt(np.square(rows).mean(axis=1, keepdims=True) + CONTRAST)
 
 
+def _starts(across: int, pool: int, stride: int) -> range:
+    """Where the pooling windows on `across` responses begin; at least one, of what there is."""
+    return range(0, across - min(pool, across) + 1, stride)
+
+
 def pooled_positions(size: int, patch: int, pool: int, stride: int) -> int:
-    """Pooling windows along an axis of `size` pixels; at least one, of what there is."""
-    across = size - patch + 1
-    return (across - min(pool, across)) // stride + 1
+    """Pooling windows along an axis of `size` pixels. Raises `DataError` where no patch fits."""
+    if size < patch:
+        raise DataError(
+            f"a side of {size} pixels holds no patch of {patch}. Give a smaller `patch`, or larger images."
+        )
+    return len(_starts(size - patch + 1, pool, stride))
 
 
 def _pooled(shape: tuple[int, ...], patch: int, pool: int, stride: int) -> int:

@@ -99,6 +99,7 @@ from .predictor import interpolation_norm_squared as interpolation_norm_squared
 from .predictor import inverse_trace as inverse_trace
 from .predictor import kernel_bound as kernel_bound
 from .predictor import kernel_diagonal as kernel_diagonal
+from .predictor import kernel_unit as kernel_unit
 from .predictor import label_alignment as label_alignment
 from .predictor import late_progressive_error as late_progressive_error
 from .predictor import late_size as late_size

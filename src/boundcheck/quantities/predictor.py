@@ -78,10 +78,21 @@ def kernel_diagonal(study: Study) -> Quantity:
 
 @measurement("root of the largest k(x, x) that can occur")
 def kernel_bound(study: Study) -> Quantity:
-    """kappa, known before the data were seen."""
+    """kappa: at most what was known before the data were seen, at least what the training inputs show."""
     solution = solved(study)
     bound = told(solution.kernel_bound, "a bound on k(x, x) for every input", solution)
-    return _enclosed(bound.sqrt(), "from the kernel, and the range of the inputs")
+    return _enclosed(
+        bound.maximum(Interval(solution.diagonal.lo).minimum(bound.hi)).sqrt(),
+        "from above by the kernel and the range of the inputs, from below by the training inputs",
+    )
+
+
+@measurement("unit in which the norm of a kernel predictor is counted")
+def kernel_unit(study: Study) -> Quantity:
+    """The upper end of kappa alone: a grid of norms must not move with the data."""
+    bound = study.measure(kernel_bound).value
+    assert isinstance(bound, Interval)
+    return _enclosed(Interval(bound.hi), "from the kernel, and the range of the inputs")
 
 
 @measurement("what is added to the diagonal of the Gram matrix")
@@ -155,33 +166,46 @@ def unit_ramp_risk(study: Study) -> Quantity:
     return _enclosed(value, "margins of all training examples")
 
 
-@measurement("uniform stability of the ramp loss at margin 1 when an example is removed", at_most=1)
+@measurement("n times the uniform stability of the ramp loss at margin 1 when an example is removed")
 def removal_stability(study: Study) -> Quantity:
-    """beta: at least what removing one example changes somewhere, at most what Bousquet and Elisseeff's argument allows.
+    """n beta: at least what removing one example changes somewhere, at most what Bousquet and Elisseeff's argument allows.
 
-    With c = kappa^2 and lambda > 0, |f_S(x) - f_{S-i}(x)| <= c Y (1 + kappa/sqrt(lambda))/(lambda n), Y = sqrt(1 - 1/k) for
-    centred labels, and the ramp loss at margin 1 is sqrt(2)-Lipschitz in the outputs (docs/theory/stability.md).
+    With lambda > 0, |f_S(x) - f_{S-i}(x)| <= kappa^2 Y (1 + kappa/sqrt(lambda))/(lambda n), Y = sqrt(1 - 1/k) for centred
+    labels, and the ramp loss at margin 1 is sqrt(2)-Lipschitz in the outputs (docs/theory/stability.md).
     """
     solution = solved(study)
-    seen = Interval(0) if solution.observed_removal is None else solution.observed_removal
-    most = Interval(1)
+    n = solution.size
+    seen = Interval(0) if solution.observed_removal is None else Interval(solution.observed_removal.lo)
+    most = Interval(n)
     if solution.ridge > 0 and solution.kernel_bound is not None:
-        kappa = solution.kernel_bound.sqrt()
-        size = (1 - Interval(1) / study.run.classes).sqrt()
-        moved = kappa**2 * size * (1 + kappa / solution.ridge.sqrt()) / (solution.ridge * solution.size)
-        most = (Interval(2).sqrt() * moved).minimum(1)
+        most = (
+            n * removal_bound(solution.kernel_bound.sqrt(), solution.ridge, n, study.run.classes)
+        ).minimum(n)
     return _enclosed(
-        Interval(Interval(seen.lo).minimum(most).lo, most.hi),
+        Interval((n * seen).minimum(Interval(most.hi)).lo, most.hi),
         "from below by removing every example in turn, from above by the ridge",
     )
 
 
-@measurement("uniform stability of the ramp loss at margin 1 when an example is replaced", at_most=1)
+def removal_bound(kappa: Interval, ridge: Interval, n: int, classes: int) -> Interval:
+    """beta of the ramp loss at margin 1 for kernel ridge regression on centred one-hot labels."""
+    size = (1 - Interval(1) / classes).sqrt()
+    return Interval(2).sqrt() * kappa**2 * size * (1 + kappa / ridge.sqrt()) / (ridge * n)
+
+
+@measurement("n times the uniform stability of the ramp loss at margin 1 when an example is replaced")
 def replacement_stability(study: Study) -> Quantity:
-    """gamma <= 2 beta: one removal and one addition."""
-    beta = study.measure(removal_stability).value
+    """n gamma <= 2 n beta: one removal and one addition.
+
+    The interpolant of least norm does not change when a copy of a training example is added, so replacing an example by a
+    copy of another removes it: then gamma is at least what removing is seen to change.
+    """
+    solution, beta = solved(study), study.measure(removal_stability).value
     assert isinstance(beta, Interval)
-    return _enclosed(Interval(0, (2 * beta).minimum(1).hi), "twice the removal stability, and at most 1")
+    interpolates = solution.ridge <= 0 and solution.eigenvalue is not None and solution.eigenvalue > 0
+    least = Interval(beta.lo if interpolates else 0)
+    most = (2 * beta).minimum(solution.size)
+    return _enclosed(Interval(least.lo, most.hi), "twice the stability under removal, and at most 1 times n")
 
 
 @measurement("effective rank r_0 of the Gram matrix")

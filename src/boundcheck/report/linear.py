@@ -91,13 +91,14 @@ def pictures(report: Report) -> Mapping[str, Picture]:
             "by progressive validation on the average of all prefixes, where the run is evaluated.",
         )
     descended = [p for p in predictors if p.solution.descent is not None]
+    paths = {p.name: p.solution.descent for p in descended if p.solution.descent is not None}
     if descended:
         found["descent"] = Picture(
             lambda: descent(descended),
             "Gradient descent from zero approaches the closed form. "
             + "; ".join(
-                f"{p.name}: distance {p.solution.descent[1][-1]:.1e} after {int(p.solution.descent[0][-1]):,} steps"
-                for p in descended
+                f"{name}: distance {path[1][-1]:.1e} after {int(path[0][-1]):,} steps"
+                for name, path in paths.items()
             ),
             "Gradient descent from zero on the same problem. Solid: distance to the closed form in the Hilbert space, relative to its norm. Dashed: training "
             "residual. Dotted: test error.",

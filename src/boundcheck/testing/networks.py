@@ -123,6 +123,9 @@ STRUCTURAL: Final = frozenset(
     {"chain", "chain-without-biases", "homogeneous", "path-normed", "piecewise-linear"}
 )
 
+TRAINED: Final = frozenset({"solved", "plain-descent", "projected-descent"})
+"""What a network from arrays is not: the solution of a linear or kernel problem, or the end of recorded steps."""
+
 
 @lru_cache
 def stock() -> dict[str, Stock]:
@@ -130,7 +133,7 @@ def stock() -> dict[str, Stock]:
     curved = frozenset({"homogeneous", "path-normed", "piecewise-linear"})
     plain = frozenset({"chain-without-biases"})
     networks = (
-        Stock(name="dense", f=_dense, params=_weights(1, **DENSE), shape=(6,), refutes=frozenset()),
+        Stock(name="dense", f=_dense, params=_weights(1, **DENSE), shape=(6,), refutes=TRAINED),
         Stock(
             name="convolutional",
             f=_convolutional,

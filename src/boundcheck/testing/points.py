@@ -17,11 +17,13 @@ SIZE_OF = {
     "train-error": "sample-size",
     "paired-train-error": "paired-size",
     "test-error": "test-size",
+    "progressive-error": "sample-size",
+    "late-progressive-error": "late-size",
 }
 """An error rate is a count over the size of its sample."""
 
 SIZES = frozenset(SIZE_OF.values())
-RISKS = frozenset({*SIZE_OF, "ramp-risk", "margin-error"})
+RISKS = frozenset({*SIZE_OF, "ramp-risk", "margin-error", "unit-ramp-risk", "leave-one-out-ramp"})
 
 Point = dict[Any, Any]
 

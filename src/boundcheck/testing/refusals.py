@@ -43,6 +43,10 @@ def _not_refused(bound: Bound, network: Stock, refuted: list[str]) -> str:
             f"it gave {outcome.verdict.value} for the stock network `{network.name}`, on which {', '.join(refuted)} does "
             "not hold; decide the assumption on the run."
         )
+    try:
+        study_of(network.name).of(bound.object)
+    except UnavailableError:
+        return ""  # it speaks of a classifier that this run does not have, which is the reason given
     for name in refuted:
         reasons = [r for r in outcome.reasons if r.startswith(f"{name}:")]
         if not reasons:
