@@ -126,7 +126,9 @@ def test_no_run_hides_another_in_the_figure(three):
         for line in plots.measures(twice).axes[0].lines
         if len(line.get_xydata()) == 1
     ]
-    assert len(set(marks)) == len(marks) == 2 * len(CLOSED) + 2
+    read = [m for m in CLOSED if (three.runs[0].measure(m) or {})["value"] is not None]
+    assert len(read) >= 15
+    assert len(set(marks)) == len(marks) == 2 * len(read) + 2
 
 
 def test_evaluations_without_measures_still_render(three):

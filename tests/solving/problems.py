@@ -145,3 +145,10 @@ def wrong(outputs, label):
     if all(gap > 0 for gap in gaps):
         return False
     return True if any(gap <= 0 for gap in gaps) else None
+
+
+def errors(outputs, labels):
+    """Whether each example is wrong, every one of them decided."""
+    found = [wrong(o, y) for o, y in zip(outputs, labels, strict=True)]
+    assert None not in found
+    return [bool(flag) for flag in found]

@@ -82,11 +82,12 @@ def pictures(report: Report) -> Mapping[str, Picture]:
             "Dashed: values reported by Zhang et al. 2017 on the whole data set, whose norms are not stated.",
         )
     online = [p for p in predictors if p.solution.curve is not None]
+    ends = {p.name: float(p.solution.curve[-1]) for p in online if p.solution.curve is not None}
     if online:
         found["prefixes"] = Picture(
             lambda: prefixes(online),
             "Test error of the predictors on prefixes of the training set. "
-            + "; ".join(f"{p.name} ends at {text.percent(float(p.solution.curve[-1]))}" for p in online),
+            + "; ".join(f"{name} ends at {text.percent(end)}" for name, end in ends.items()),
             "Test error of the exact solution on the first t examples, every t from one factorization. The tick at the right end: the bound "
             "by progressive validation on the average of all prefixes, where the run is evaluated.",
         )
