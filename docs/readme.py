@@ -51,7 +51,13 @@ def bounds_output() -> str:
     measures = ", ".join(f"`{m.id}`" for m in registry.measures.values())
     rows.append(("[measures](docs/measures.md)", str(len(registry.measures)), measures))
     return table(
-        ("family", "", "each linked to its proof; with a star: as published, for comparison"), rows, "lrl"
+        (
+            "family",
+            "",
+            "each linked to its proof; with a star: no guarantee for one network (as published, in expectation, or a floor under others)",
+        ),
+        rows,
+        "lrl",
     )
 
 

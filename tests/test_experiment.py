@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from boundcheck.errors import ExperimentError, UnknownNameError
 from boundcheck.experiment import load_experiment
 from boundcheck.models import MODELS, MLPSpec
-from boundcheck.spec import ASSUMPTIONS, RunSpec
+from boundcheck.spec import ASSUMPTIONS, RunSpec, SolvedSpec
 from boundcheck.training import Recipe
 
 GOOD = """# Does it hold?
@@ -331,13 +331,14 @@ def test_the_experiments_of_the_paper_are_well_formed(name: str):
 
 def test_the_example_of_the_documentation_is_an_experiment(tmp_path: Path):
     page = (Path(__file__).parents[1] / "docs" / "experiments.md").read_text()
-    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    text, solved = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert {type(spec) for spec in load_experiment(write(tmp_path, solved)).runs} == {SolvedSpec}
     experiment = load_experiment(write(tmp_path, text))
     assert [spec.name for spec in experiment.runs] == ["true", "half", "random", "noise"]
     noise = experiment.run("noise")
     assert (noise.recipe.learning_rate, noise.recipe.momentum, noise.recipe.weight_decay) == (0.1, 0.9, 5e-4)
     # Every key of a run and of its recipe is explained.
-    for key in (*RunSpec.model_fields, *Recipe.model_fields):
+    for key in (*RunSpec.model_fields, *SolvedSpec.model_fields, *Recipe.model_fields):
         assert re.search(rf"\b{key}\b", page), key
     for name in MODELS:
         family = re.sub(r"\d+x\d+", "DEPTHxWIDTH", re.sub(r"resnet-\d+-\d+", "resnet-DEPTH-WIDEN", name))

@@ -29,7 +29,7 @@ TRUE, RANDOM = "#0072B2", "#D55E00"
 REPORTED: Final[Mapping[str, tuple[tuple[float, str], ...]]] = {
     "cifar10": (
         (0.46, "Zhang et al.: Gaussian kernel, pixels"),
-        (0.17, "32,000 random filters"),
+        (0.17, "Zhang et al.: 32,000 random filters"),
         (0.15, "the same with a ridge"),
     )
 }
@@ -78,7 +78,7 @@ def pictures(report: Report) -> Mapping[str, Picture]:
             + "; ".join(
                 f"{p.name}: norm {p.norm:.4g}, test error {text.percent(p.error('test'))}" for p in predictors
             ),
-            "Test error against the norm in the Hilbert space, logarithmic. Blue: true labels; red: random labels. Dotted: the error of guessing. "
+            "Test error against the norm in the Hilbert space, logarithmic. Blue: true labels; red: random labels; open where the training labels are not all fitted. Dotted: the error of guessing. "
             "Dashed: values reported by Zhang et al. 2017 on the whole data set, whose norms are not stated.",
         )
     online = [p for p in predictors if p.solution.curve is not None]
@@ -88,7 +88,7 @@ def pictures(report: Report) -> Mapping[str, Picture]:
             lambda: prefixes(online),
             "Test error of the predictors on prefixes of the training set. "
             + "; ".join(f"{name} ends at {text.percent(end)}" for name, end in ends.items()),
-            "Test error of the exact solution on the first t examples, every t from one factorization. The tick at the right end: the bound "
+            "Test error of the exact solution on the first t examples, every t from one factorization. Where t comes near the number of features of a linear predictor without a ridge, the error rises: the fit of as many labels as there are features. The tick at the right end: the bound "
             "by progressive validation on the average of all prefixes, where the run is evaluated.",
         )
     descended = [p for p in predictors if p.solution.descent is not None]
@@ -162,6 +162,8 @@ def _table(predictors: Sequence[Predictor]) -> str:
 def _rate(count: Any, size: int) -> str:
     if count is None:
         return "–"
+    if count.hi - count.lo >= size / 2:
+        return "–"  # rounding leaves most of them open
     low, high = text.percent(float(count.lo) / size), text.percent(float(count.hi) / size)
     return low if low == high else f"{low} to {high}"
 
@@ -174,7 +176,7 @@ def _value(predictor: Predictor, identifier: str) -> str:
 def _legend(predictors: Sequence[Predictor]) -> str:
     lines = [
         "`norm`: of the stored predictor, its outputs centred; `norm, one-hot`: of the interpolant of labels that are not. `leave-one-out error` and `mistakes on the way` "
-        "are those of the exact solutions, from one Cholesky factor; an interval where rounding leaves an example open. The bounds by progressive validation and "
+        "are those of the exact solutions, from one Cholesky factor; an interval where rounding leaves an example open, and nothing where it leaves more than half of them open. The bounds by progressive validation and "
         "by mistakes speak of the average of the predictors on all prefixes of the training set, not of the final one; their own test error stands with them below.",
     ]
     if any(p.solution.rank is not None for p in predictors):
@@ -274,85 +276,103 @@ def _by_dataset(predictors: Sequence[Predictor]) -> dict[tuple[str, int], list[P
     return groups
 
 
-def _colour(predictor: Predictor) -> str:
-    return RANDOM if predictor.setting.corruption == 1 else TRUE
+def _random(predictor: Predictor) -> bool:
+    return predictor.setting.corruption == 1
 
 
 def norms(predictors: Sequence[Predictor]) -> Figure:
-    """Test error against norm, a panel a data set and sample size."""
+    """Test error against norm, a panel a data set and sample size. An open circle does not fit its training labels."""
     groups = _by_dataset(predictors)
-    figure, axes = panels(len(groups), height=3.4)
+    figure, axes = panels(len(groups), height=3.6)
+    names: list[tuple[Axes, list[Callout]]] = []
     with mpl.rc_context(STYLE):
         for ax, ((dataset, n), members) in zip(axes, groups.items(), strict=True):
             ax.set_xscale("log")
             ax.set_title(f"{dataset}, {n:,} examples", fontsize=9, loc="left")
+            named = []
+            for value, label in REPORTED.get(dataset, ()):
+                ax.axhline(value, color="0.6", ls=(0, (4, 3)), lw=0.8, zorder=1)
+                below = label.startswith("the same")
+                ax.annotate(
+                    label,
+                    (0.02, value),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(0, -2 if below else 2),
+                    textcoords="offset points",
+                    fontsize=6.5,
+                    color="0.35",
+                    va="top" if below else "bottom",
+                )
+            ax.axhline(1 - 1 / members[0].record["classes"], color="0.4", ls=":", lw=1)
             for p in members:
                 fits = p.error("train") == 0
+                colour = RANDOM if _random(p) else TRUE
                 ax.plot(
                     [p.norm],
                     [p.error("test")],
                     "o",
-                    color=_colour(p),
-                    mfc=_colour(p) if fits else "white",
-                    ms=6,
+                    color=colour,
+                    mfc=colour if fits else "white",
+                    ms=5,
                     zorder=3,
                 )
-                ax.annotate(
-                    _name(p),
-                    (p.norm, p.error("test")),
-                    xytext=(6, 3),
-                    textcoords="offset points",
-                    fontsize=7,
-                    color=_colour(p),
-                )
-            classes = members[0].record["classes"]
-            ax.axhline(1 - 1 / classes, color="0.4", ls=":", lw=1)
-            for value, label in REPORTED.get(dataset, ()):
-                ax.axhline(value, color="0.6", ls=(0, (4, 3)), lw=0.8, zorder=1)
-                ax.annotate(
-                    label,
-                    (0.01, value),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(0, 2),
-                    textcoords="offset points",
-                    fontsize=6.5,
-                    color="0.35",
-                )
-            low, high = ax.get_xlim()
-            ax.set_xlim(low / 1.2, high * 3)
-            ax.set_ylim(0, 1)
+                # Random labels are alike in their error; above the line there is room for their names.
+                named.append(Callout(p.norm, p.error("test"), _name(p), colour))
+            low, high = (extreme(p.norm for p in members) for extreme in (min, max))
+            ax.set_xlim(low / 4, high * 12)
+            ax.set_ylim(0, 1.25)
+            ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+            names.append((ax, named))
         figure.supxlabel("norm of the predictor (logarithmic)", fontsize=9)
         figure.supylabel("test error", fontsize=9)
+        callouts.place(figure, names, size=7)
     return figure
 
 
+PALETTE: Final = ("#0072B2", "#009E73", "#A8487B", "#000000", "#8A6D00", "#5B5EA6")
+"""Of Okabe and Ito's palette, darkened where they are to be read as text, those that are not the red of random labels."""
+
+DASHES: Final = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1, 1, 1)))
+
+
 def prefixes(predictors: Sequence[Predictor]) -> Figure:
-    """Test error of the solution on the first t examples."""
+    """Test error of the solution on the first t examples; random labels in one colour, since no two of them differ."""
     groups = _by_dataset(predictors)
-    figure, axes = panels(len(groups), height=2.9)
+    figure, axes = panels(len(groups), height=3.4)
     names: list[tuple[Axes, list[Callout]]] = []
     with mpl.rc_context(STYLE):
         for ax, ((dataset, n), members) in zip(axes, groups.items(), strict=True):
             ax.set_title(f"{dataset}, {n:,} examples", fontsize=9, loc="left")
             ax.set_xscale("log")
-            named = []
+            named, place = [], 0
             for p in members:
                 x, y = p.solution.sizes, p.solution.curve
                 assert x is not None
                 assert y is not None
                 keep = x >= 10
-                ax.plot(x[keep], y[keep], color=_colour(p), lw=1.2)
-                named.append(Callout(float(x[-1]), float(y[-1]), _name(p), _colour(p)))
+                if _random(p):
+                    colour, dashes, name = RANDOM, "-", "random labels"
+                else:
+                    colour, dashes = (
+                        PALETTE[place % len(PALETTE)],
+                        DASHES[place // len(PALETTE) % len(DASHES)],
+                    )
+                    place, name = place + 1, _name(p)
+                ax.plot(x[keep], y[keep], color=colour, ls=dashes, lw=1.2)
+                if name not in (callout.text for callout in named):
+                    named.append(Callout(float(x[-1]), float(y[-1]), name, colour))
                 bound = p.bound("cesabianchi2004-progressive-exponential")
                 if bound is not None and bound["value"] is not None and bound["value"]["hi"] is not None:
-                    ax.plot([x[-1]], [bound["value"]["hi"]], "_", color=_colour(p), ms=12, mew=2)
+                    ax.plot([x[-1]], [bound["value"]["hi"]], "_", color=colour, ms=12, mew=2)
+            ax.set_xlim(10, 12 * n)
+            ax.set_xticks([10**k for k in range(1, 6) if 10**k <= n])
             ax.set_ylim(0, 1)
             ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             names.append((ax, named))
         figure.supxlabel("examples seen (logarithmic)", fontsize=9)
         figure.supylabel("test error", fontsize=9)
-        callouts.place(figure, names)
+        callouts.place(figure, names, size=7)
     return figure
 
 
@@ -360,29 +380,25 @@ def descent(predictors: Sequence[Predictor]) -> Figure:
     """The path of gradient descent towards the closed form, a panel a run."""
     figure, axes = panels(len(predictors), height=2.7)
     names: list[tuple[Axes, list[Callout]]] = []
+    looks = (
+        ("distance", "-", TRUE),
+        ("residual", (0, (5, 1.5)), RANDOM),
+        ("test error", (0, (1.5, 1)), "#000000"),
+    )
     with mpl.rc_context(STYLE):
         for ax, p in zip(axes, predictors, strict=True):
             path = p.solution.descent
             assert path is not None
             ax.set_title(f"{p.dataset}, {_name(p)}, {p.setting.labels}", fontsize=9, loc="left")
-            looks = (
-                ("distance", path[1], "-", TRUE),
-                ("residual", path[2], "--", RANDOM),
-                ("test error", path[3], ":", "#000000"),
-            )
-            for _, y, dashes, colour in looks:
-                ax.plot(path[0], np.maximum(y, 1e-16), ls=dashes, color=colour, lw=1.3)
+            named = []
+            for (name, dashes, colour), values in zip(looks, path[1:], strict=True):
+                y = np.maximum(values, 1e-16)
+                ax.plot(path[0], y, ls=dashes, color=colour, lw=1.3)
+                named.append(Callout(float(path[0][-1]), float(y[-1]), name, colour))
             ax.set_xscale("log")
             ax.set_yscale("log")
-            names.append(
-                (
-                    ax,
-                    [
-                        Callout(float(path[0][-1]), float(max(y[-1], 1e-16)), name, colour)
-                        for name, y, _, colour in looks
-                    ],
-                )
-            )
+            ax.set_xlim(1, 12 * path[0][-1])
+            names.append((ax, named))
         figure.supxlabel("steps (logarithmic)", fontsize=9)
         callouts.place(figure, names)
     return figure

@@ -77,7 +77,7 @@ class Report:
     def leaders(self) -> tuple[str, ...]:
         """Of each family the certified bound with the smallest value, in the order of `bounds`.
 
-        One that has a value on every run comes before one that has not.
+        One that has a value on every run comes before one that has not; a family without any value has none.
         """
         best: dict[str, tuple[int, int, str]] = {}
         for place, identifier in enumerate(self.bounds):
@@ -85,6 +85,8 @@ class Report:
             if any(b["guarantee"] in record.UNCERTIFIED for b in tried):
                 continue
             lacking = len(self.runs) - sum(b["value"] is not None for b in tried)
+            if lacking == len(self.runs):
+                continue
             family = tried[0]["family"]
             best[family] = min(best.get(family, (lacking, place, identifier)), (lacking, place, identifier))
         chosen = {identifier for _, _, identifier in best.values()}
