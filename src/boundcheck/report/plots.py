@@ -146,9 +146,10 @@ def _row(ax: Axes, y: int, b: Mapping[str, Any] | None, low: float) -> None:
 def measures(report: Report) -> Figure:
     """Each measure on each run, as a multiple of its value on the first run, on a logarithmic axis.
 
-    The runs of a row stand a little below each other, so that none hides another.
+    The runs of a row stand a little below each other, so that none hides another. A measure that is known of no run has no
+    row.
     """
-    ids = report.measures
+    ids = [m for m in report.measures if any(_log10(run, m) is not None for run in report.runs)]
     step = min(0.2, 0.6 / len(report.runs))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.4, 1.1 + 0.3 * len(ids)), layout="constrained")
