@@ -104,8 +104,10 @@ def solve_all(
                 features_fixed=fixed,
             )
             found = _solve(first, problem, told)
+        # Features are long to compute; the labellings share those of the test images.
+        mapped = None if features is None else features.batch(tests)
         outcomes = [
-            _outcome(features, gram, one, pair, tests) for one, pair in zip(found, parts, strict=True)
+            _outcome(features, gram, one, pair, tests, mapped) for one, pair in zip(found, parts, strict=True)
         ]
         if not first.descent:
             return outcomes
@@ -156,7 +158,12 @@ def _solve(spec: SolvedSpec, problem: Problem, told: Told) -> list[Solved]:
 
 
 def _outcome(
-    features: Features | None, gram: Gram, found: Solved, parts: tuple[Part, Part], tests: np.ndarray
+    features: Features | None,
+    gram: Gram,
+    found: Solved,
+    parts: tuple[Part, Part],
+    tests: np.ndarray,
+    mapped: Any,
 ) -> Outcome:
     """What is stored, and its errors. A linear predictor is stored by its weights, whose norm is its own."""
     params: Any = {"alpha": found.alpha}
@@ -175,7 +182,7 @@ def _outcome(
         stored = Interval(squares) * Interval(1 - rounding, 1 + rounding)
         solution = dataclasses.replace(solution, stored_norm_squared=stored)
         params = LinearPredictor(features=features, weight=weight)
-        outputs = np.asarray(features.batch(tests) @ weight.T)
+        outputs = np.asarray(mapped @ weight.T)
     train, test = parts
     missed = {
         "train": _wrong(found.fitted, train.labels),
