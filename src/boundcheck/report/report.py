@@ -82,7 +82,7 @@ class Report:
         best: dict[str, tuple[int, int, str]] = {}
         for place, identifier in enumerate(self.bounds):
             tried = [b for _, b in self.outcomes(identifier)]
-            if any(b["guarantee"] in record.UNCERTIFIED for b in tried):
+            if any(b["guarantee"] != "HP" for b in tried):
                 continue
             lacking = len(self.runs) - sum(b["value"] is not None for b in tried)
             if lacking == len(self.runs):
