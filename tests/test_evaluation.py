@@ -12,6 +12,7 @@ import sympy
 
 import boundcheck as bc
 from boundcheck import Interval, Run, Verdict
+from boundcheck.errors import said
 from boundcheck.functions import IntervalFunction
 from boundcheck.instance import OCTAVES, Instance
 from boundcheck.quantities.study import Study
@@ -414,3 +415,10 @@ def test_a_negative_value_takes_nothing_down(small_run):
     outcomes = by_id(bc.evaluate(small_run, bounds=[negative, right]))
     assert outcomes["negative2024-value"].verdict is Verdict.VIOLATED
     assert outcomes[right.id].verdict is Verdict.NON_VACUOUS
+
+
+def test_an_unexpected_error_names_files_and_no_folders():
+    error = ValueError(
+        "in /home/someone/code/plugin.py:3, see https://example.org/docs/errors.html\n and 1/2"
+    )
+    assert said(error) == "ValueError: in plugin.py:3, see https://example.org/docs/errors.html and 1/2"

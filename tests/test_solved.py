@@ -76,6 +76,13 @@ def test_a_kernel_predictor_is_judged(tmp_path):
         "vacuous",
         "inconclusive",
     )
+    readings = evaluate(
+        bc.load(true), bounds=["jiang2020-flatness", "jiang2020-sharpness", "jiang2020-parameter-norm"]
+    )
+    assert not readings.alarming
+    assert all(
+        reading.value is None and "kernel predictor" in reading.reasons[0] for reading in readings.readings
+    )
     for outcomes in verdicts.values():
         assert outcomes["belkin2018-margin-floor"].verdict == "vacuous"
         assert outcomes["golowich2018-frobenius"].verdict == "not-applicable"

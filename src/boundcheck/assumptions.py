@@ -218,7 +218,7 @@ interpolation = Assumption("interpolation", "the training error is 0", _interpol
 
 
 def _stored_bits(study: Study) -> Resolution:
-    if study.run.enclose is not None:
+    if not study.run.parametric:
         return Resolution(
             status="refuted",
             reason="a kernel predictor is a function of the training inputs too, which no code for its coefficients holds",

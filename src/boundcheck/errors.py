@@ -7,7 +7,22 @@ these without a traceback and exits with status 2; any other exception is a bug 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Final
+
+_FOLDERS: Final = re.compile(r"(?<![\w:/.])(?:/[\w.+-]+)+/(?=[\w.+-]+)")
+"""The folders of an absolute path; not those of an address."""
+
+
+def said(error: Exception) -> str:
+    """An unexpected error in one line, its kind first, without folders."""
+    return without_folders(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def without_folders(text: str) -> str:
+    """The text with every absolute path cut to its file name: what is published speaks of no machine."""
+    return _FOLDERS.sub("", text)
 
 
 class BoundcheckError(Exception):

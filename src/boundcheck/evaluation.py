@@ -17,6 +17,7 @@ import pandas as pd
 
 from . import confidence, quantities, record
 from .bound import Bound
+from .errors import said
 from .instance import Filled, Instance
 from .interval import Interval
 from .measure import Measure
@@ -232,7 +233,7 @@ def _explanation(instance: Instance, classes: int) -> tuple[dict[str, Any], tupl
         try:
             known[name] = answer()
         except Exception as error:
-            reasons.append(f"its explanation failed: {type(error).__name__}: {error}")
+            reasons.append(f"its explanation failed: {said(error)}")
             last = traceback.format_exc()
     if "sample_size" not in known:
         known.pop("sample_symbol", None)
@@ -291,5 +292,6 @@ def evaluate_bound(bound: Bound, study: Study, plugin: str) -> Outcome:
         return Outcome(verdict=Verdict.NOT_APPLICABLE, reasons=error.reasons, **known)
     except Exception as error:
         # The promise of the instrument: one plugin's mistake is one row, with what is needed to find it.
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return Outcome(verdict=Verdict.FAILED, reasons=(reason,), traceback=traceback.format_exc(), **known)
+        return Outcome(
+            verdict=Verdict.FAILED, reasons=(said(error),), traceback=traceback.format_exc(), **known
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from .errors import said
 from .instance import Filled
 from .interval import Interval
 from .measure import Measure
@@ -52,8 +53,9 @@ def read(measure: Measure, study: Study, plugin: str) -> Reading:
         return Reading(reasons=error.reasons, latex=latex, **known)
     except Exception as error:
         # One plugin's mistake is one row, with what is needed to find it.
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return Reading(reasons=(reason,), failed=True, traceback=traceback.format_exc(), latex=latex, **known)
+        return Reading(
+            reasons=(said(error),), failed=True, traceback=traceback.format_exc(), latex=latex, **known
+        )
 
 
 def _filled(symbol: sympy.Basic, measure: Measure, quantity: Quantity) -> Filled:

@@ -121,6 +121,11 @@ class Run:
         return sum(8 * array.nbytes for _, array in stored_arrays(self.params))
 
     @property
+    def parametric(self) -> bool:
+        """Whether the predictor is a function of its weights; a kernel predictor is one of its training inputs too."""
+        return self.enclose is None
+
+    @property
     def interpolated(self) -> bool:
         """Whether training ended because the training error was 0."""
         return bool(self.record.get("interpolated", False))
@@ -138,7 +143,7 @@ class Run:
 
     def with_params(self, params: Any) -> Run:
         """The same run with other weights of the same structure; it keeps the history of the training."""
-        if self.enclose is not None:
+        if not self.parametric:
             raise RunError(
                 f"{self.name} is a kernel predictor: it consists of its training inputs, and not of weights alone."
             )
@@ -172,7 +177,7 @@ class Run:
 
     def _trace(self, params: Any) -> Network | NetworkError:
         try:
-            if self.enclose is not None:
+            if not self.parametric:
                 raise NetworkError(
                     ["a kernel predictor is a sum over all training examples, not a layered network"]
                 )

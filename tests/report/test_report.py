@@ -76,18 +76,22 @@ def test_names_and_messages_are_escaped(judged):
     assert all(line.replace(r"\|", "").count("|") == 9 for line in rows)
 
 
-def test_the_ladder_shows_every_bound_once_a_run(judged):
+def test_the_ladder_shows_every_bound_that_has_a_value_once_a_run(judged):
     second = copy.deepcopy(judged.evaluation)
     second["run"] = "other"
+    lost = next(b for b in second["bounds"] if b["value"] is not None)
+    lost.update(value=None, verdict="not-applicable")
     report = Report(runs=(judged, Judged(evaluation=second)))
     figure = plots.ladder(report)
     assert len(figure.axes) == 2
+    rows = [b["id"] for b in judged.evaluation["bounds"] if b["value"] is not None]
     for ax in figure.axes:
         labels = [t.get_text() for t in ax.texts]
-        for b in judged.evaluation["bounds"]:
-            shown = text.value(b["value"]) if b["value"] is not None else b["verdict"]
-            assert shown in labels
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [*reversed(report.bounds)]
+        for identifier in rows:
+            b = judged.bound(identifier)
+            gone = identifier == lost["id"] and ax is figure.axes[1]
+            assert ("not-applicable" if gone else text.value(b["value"])) in labels
+    assert {t.get_text() for t in figure.axes[0].get_yticklabels()} == set(rows)
 
 
 def test_the_summary_has_the_smallest_certified_bound_of_each_family(judged):

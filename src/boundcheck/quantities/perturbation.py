@@ -77,6 +77,10 @@ def relative_sharpness_radius(study: Study) -> Quantity:
 
 
 def _searched(study: Study, name: str, *, aware: bool, worst: bool) -> Quantity:
+    if not study.run.parametric:
+        raise UnavailableError(
+            "a kernel predictor consists of its training inputs, not of weights that could be moved."
+        )
     size = _examples(study)
     settings = f"{size} {DRAWS} {STEPS} {ASCENT} {SMALLEST} {TOLERANCE} {LOW} {HIGH}"
     try:

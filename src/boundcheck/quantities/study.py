@@ -83,7 +83,7 @@ class Study:
             raise UnavailableError(
                 f"it speaks of the {kind} classifier, and only the error of the trained network is measured."
             )
-        if self.run.enclose is not None:
+        if not self.run.parametric:
             raise UnavailableError(
                 "a kernel predictor consists of its training inputs, not of weights that could be rounded."
             )

@@ -81,6 +81,10 @@ def _norm_of(arrays: list[np.ndarray]) -> Interval:
 @measurement("l2 norm of all parameters")
 def parameter_norm(study: Study) -> Quantity:
     """|w|_2 over everything that is stored with the weights as real numbers, biases included."""
+    if not study.run.parametric:
+        raise UnavailableError(
+            "the coefficients of a kernel predictor are not weights; see its norm in the Hilbert space."
+        )
     arrays = [array for _, array in stored_arrays(study.run.params) if is_real(array)]
     return Quantity(value=_norm_of(arrays), evidence=Evidence.ENCLOSED, method=ROUNDED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import without_folders
 from ..record import UNCERTIFIED
 from . import text
 from .report import Judged, Report
@@ -31,7 +32,9 @@ def card(report: Report, identifier: str) -> str:
             reasons = "".join(f"\n- {escape(reason)}" for reason in b["reasons"])
             parts.append(f"**{escape(run.name)}: {b['verdict']}.**{reasons}")
         if b["traceback"]:
-            parts.append("```text\n" + b["traceback"].replace("```", "'''").rstrip() + "\n```")
+            parts.append(
+                "```text\n" + without_folders(b["traceback"]).replace("```", "'''").rstrip() + "\n```"
+            )
     parts += [_outcome(run, b) for run, b in valued]
     if valued:
         parts.append(_quantities(valued))

@@ -52,9 +52,9 @@ def colour(family: str) -> str:
 def ladder(report: Report, ids: Sequence[str] | None = None) -> Figure:
     """Bounds against the observed test error, one panel a run, sorted by value; the vacuous region shaded.
 
-    `ids`: which bounds; all of them for None.
+    `ids`: which bounds; for None all that have a value on some run, or all where none has.
     """
-    ids = report.bounds if ids is None else tuple(ids)
+    ids = (report.valued or report.bounds) if ids is None else tuple(ids)
     with mpl.rc_context(STYLE):
         columns = min(2, len(report.runs))
         rows = math.ceil(len(report.runs) / columns)

@@ -74,19 +74,22 @@ class Report:
         return tuple(sorted(ids, key=self._rank))
 
     @property
+    def valued(self) -> tuple[str, ...]:
+        """Those that have a value on some run, in the order of `bounds`."""
+        return tuple(i for i in self.bounds if any(b["value"] is not None for _, b in self.outcomes(i)))
+
+    @property
     def leaders(self) -> tuple[str, ...]:
         """Of each family the certified bound with the smallest value, in the order of `bounds`.
 
         One that has a value on every run comes before one that has not; a family without any value has none.
         """
         best: dict[str, tuple[int, int, str]] = {}
-        for place, identifier in enumerate(self.bounds):
+        for place, identifier in enumerate(self.valued):
             tried = [b for _, b in self.outcomes(identifier)]
             if any(b["guarantee"] != "HP" for b in tried):
                 continue
             lacking = len(self.runs) - sum(b["value"] is not None for b in tried)
-            if lacking == len(self.runs):
-                continue
             family = tried[0]["family"]
             best[family] = min(best.get(family, (lacking, place, identifier)), (lacking, place, identifier))
         chosen = {identifier for _, _, identifier in best.values()}
