@@ -4,14 +4,18 @@ import dataclasses
 import math
 from fractions import Fraction
 
+import jax
 import numpy as np
 import pytest
 
 import boundcheck as bc
 from boundcheck import Interval, Run
 from boundcheck import quantities as q
+from boundcheck.quantities.predictor import stored_distance
 from boundcheck.quantities.quantity import UnavailableError
 from boundcheck.quantities.study import Study
+from boundcheck.solved import kernel_run
+from boundcheck.solving.kernels import Gaussian
 from boundcheck.solving.solution import Solution
 
 GRAM = np.array([[1, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 1]])
@@ -24,6 +28,7 @@ SOLUTION = Solution(
     shift=Interval(0),
     ridge=Interval(0),
     residual=Interval(0),
+    eigenvalue=Interval(Fraction(2, 5)),
     diagonal=Interval(1),
     kernel_bound=Interval(4),
     stored_norm_squared=Interval(Fraction(34, 9)),
@@ -75,7 +80,6 @@ def value(measurement, **changes):
         (q.late_progressive_error, 1),
         (q.late_size, 2),
         (q.leave_one_out_error, Fraction(5, 6)),
-        (q.leave_one_out_ramp, Fraction(1, 2)),
         (q.effective_rank_squares, Fraction(72, 33)),
         (q.effective_rank, Fraction(11, 6)),
     ],
@@ -101,6 +105,40 @@ def test_margins_at_least_one_have_no_ramp_loss():
     risk = value(q.unit_ramp_risk)
     assert risk >= 0
     assert risk < 1e-5
+
+
+def test_what_the_stored_predictor_may_lose_is_added_once_and_twice():
+    """|V|_F = sqrt(3 * 2/3); kappa = 2: outputs are off by at most 2 * 0.01 * sqrt(2 / 0.4), and the ramp by sqrt(2) of that."""
+    residual = Interval(Fraction(1, 100))
+    off = math.sqrt(2) * 2 * 0.01 * math.sqrt(2 / 0.4)
+    left_out = value(q.leave_one_out_ramp, residual=residual)
+    assert float(left_out.lo) == 0.5
+    assert float(left_out.hi) == pytest.approx(0.5 + off, rel=1e-9)
+    risk = value(q.unit_ramp_risk, residual=residual)
+    assert risk.lo == 0
+    assert float(risk.hi) == pytest.approx(2 * off, abs=1e-6)
+    with pytest.raises(UnavailableError, match="exact solution is not known"):
+        value(q.unit_ramp_risk, eigenvalue=None)
+
+
+def test_a_rough_solution_is_no_further_than_its_residual_says():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    y = rng.integers(0, 3, 60)
+    run = kernel_run(train=(x, y), test=(x, y), classes=3, bandwidth=0.8, ridge=0.001)
+    exact, rough = run.params["alpha"], run.params["alpha"] + 0.1 * rng.normal(size=(60, 3))
+    with jax.enable_x64(True):
+        gram = Gaussian(x, 0.8)
+        whole = np.asarray(gram.block(slice(0, 60), slice(0, 60))) + 0.06 * np.eye(60)
+        many = np.asarray(
+            gram.between(gram.represent(rng.normal(size=(500, 3)).astype(np.float32)), gram.rows)
+        )
+    targets = np.eye(3)[y] - 1 / 3
+    residual = np.linalg.norm(targets - whole @ rough) / np.linalg.norm(targets)
+    run.solution = dataclasses.replace(run.solution, residual=Interval(0, residual))
+    bound = float(stored_distance(Study(run, Fraction(1, 20))).hi)
+    seen = np.linalg.norm(many @ (rough - exact), axis=1).max()
+    assert bound / 30 < seen <= bound
 
 
 def test_the_variance_proxy_takes_the_first_rank_that_reaches():

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from ..interval import Interval
+from ..network.rounding import gam
 from ..solving.solution import Solution
 from .quantity import Evidence, Quantity, UnavailableError, measurement
 from .study import Study
@@ -154,16 +155,49 @@ def leave_one_out_error(study: Study) -> Quantity:
 
 @measurement("leave-one-out ramp loss at margin 1", at_most=1)
 def leave_one_out_ramp(study: Study) -> Quantity:
-    """The mean of min(1, max(0, 1 - m)) over the leave-one-out margins m."""
+    """The mean of min(1, max(0, 1 - m)) over the leave-one-out margins m; above, with what the stored predictor may lose."""
     solution = solved(study)
-    return _enclosed(told(solution.loo_ramp, "the leave-one-out loss", solution), _FACTOR)
+    value = told(solution.loo_ramp, "the leave-one-out loss", solution)
+    return _enclosed(
+        Interval(value.lo, (value + Interval(2).sqrt() * stored_distance(study)).minimum(1).hi), _FACTOR
+    )
 
 
 @measurement("ramp risk at margin 1", at_most=1)
 def unit_ramp_risk(study: Study) -> Quantity:
-    """(1/n) sum_i min(1, max(0, 1 - m_i))."""
+    """(1/n) sum_i min(1, max(0, 1 - m_i)), of the exact solution, that stability speaks of.
+
+    With outputs that differ by d at most its ramp loss is within sqrt(2) d of that of the stored predictor. The upper end has
+    this twice: the error of the stored predictor is at most its own ramp risk, and that at most sqrt(2) d above the other.
+    """
     value = study.margins("train").at(Interval(1))
-    return _enclosed(value, "margins of all training examples")
+    apart = Interval(2).sqrt() * stored_distance(study)
+    return _enclosed(
+        Interval((value - apart).maximum(0).lo, (value + 2 * apart).minimum(1).hi),
+        "margins of all training examples, and the distance of the stored predictor from the exact solution",
+    )
+
+
+def stored_distance(study: Study) -> Interval:
+    """sup over all inputs of |stored - exact outputs|_2, from above: kappa |V - A alpha|_F / sqrt(lambda_min(A)).
+
+    The norm of the difference is e^T A^-1 K A^-1 e <= |e|^2 / lambda_min (docs/theory/exact-solutions.md). A linear predictor is
+    stored by its weights, each a sum of n products.
+    """
+    solution = solved(study)
+    least = solution.shift if solution.eigenvalue is None else solution.eigenvalue
+    if not least > 0:
+        raise UnavailableError(
+            f"how far the stored predictor is from the exact solution is not known from a solution by {solution.method}."
+        )
+    kappa = study.measure(kernel_bound).value
+    assert isinstance(kappa, Interval)
+    n, floor = solution.size, Interval(least.lo)
+    labels = (n * (1 - Interval(1) / study.run.classes)).sqrt()
+    apart = solution.residual * labels / floor.sqrt()
+    if study.run.parametric:
+        apart = apart + gam(n + 8) * (n * solution.diagonal).sqrt() * (1 + solution.residual) * labels / floor
+    return Interval(0, (kappa * apart).hi)
 
 
 @measurement("n times the uniform stability of the ramp loss at margin 1 when an example is removed")

@@ -245,7 +245,11 @@ class _Whole:
                 shift=Interval(problem.shift),
                 ridge=Interval(problem.shift) / n,
                 residual=Interval(0, known * _UP),
-                eigenvalue=Interval(accuracy.eigenvalue, float(np.square(pivots).min()) * (1 + 1e-6)),
+                eigenvalue=Interval(
+                    accuracy.eigenvalue,
+                    # L_tt^2 = 1 / (B_t^-1)_tt with B_t the leading block of L L^T: at least its least eigenvalue.
+                    max(accuracy.eigenvalue, (float(np.square(pivots).min()) + accuracy.perturbation) * _UP),
+                ),
                 diagonal=self._diagonal(),
                 kernel_bound=problem.kernel_bound,
                 stored_norm_squared=self._quadratic(alpha, image),
