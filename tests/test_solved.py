@@ -14,8 +14,8 @@ from boundcheck.data import Dataset
 from boundcheck.errors import ExperimentError, RunError
 from boundcheck.evaluation import evaluate
 from boundcheck.experiment import load_experiment
+from boundcheck.predictors import kernel_run
 from boundcheck.quantities.study import silent
-from boundcheck.solved import kernel_run
 from boundcheck.spec import RunSpec, SolvedSpec
 
 ASSUME = 'assume = ["iid", "fixed-in-advance", "fresh-test-set"]'

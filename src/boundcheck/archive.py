@@ -24,8 +24,9 @@ from . import storage, weights
 from .data import DATASETS, PREPARATIONS, Dataset, Part, load_dataset, prepare
 from .errors import BoundcheckError, RunError
 from .models import build, count, split
+from .predictors import predictor_run
 from .run import SPLITS, Run, Sample
-from .solved import Outcome, predictor_run
+from .solved import Outcome
 from .solving.solution import Solution
 from .spec import RunSpec, SolvedSpec, Spec, kind_of
 from .storage import digest

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,23 +14,20 @@ from jaxtyping import Float64
 from .data import DATASETS, PREPARATIONS, Part, prepare
 from .errors import RunError
 from .interval import Interval
-from .models import Features, KernelSpec, LinearPredictor, LinearSpec, build_features, linear_like, title_of
+from .models import Features, KernelSpec, LinearPredictor, LinearSpec, build_features, title_of
 from .network.rounding import gam
-from .run import Run, Sample
 from .solving.accuracy import IllConditionedError
 from .solving.cholesky import NotPositiveError
-from .solving.conjugate import conjugate_gradient
+from .solving.conjugate import iterate
 from .solving.descent import descend
-from .solving.exact import Solved, Told, solve
+from .solving.exact import solve
 from .solving.kernels import Gaussian, Gram, Inner, duplicates
-from .solving.least_squares import least_squares
+from .solving.least_squares import solve_features
 from .solving.memory import check_features_fit, check_fits
-from .solving.passes import multiply
 from .solving.predictor import KernelPredictor
-from .solving.problem import Problem, centred
-from .solving.solution import Solution
+from .solving.problem import Problem, Told, centred
+from .solving.solution import Solution, Solved
 from .spec import SolvedSpec
-from .storage import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def solve_all(
             gram = Gaussian(inputs, first.model.bandwidth)
         bound = _kernel_bound(first, features)
         if features is not None and mu == 0 and gram.rows.shape[1] < n:
-            found = [_least_squares(gram, y, classes, bound, fixed) for y in labels]
+            found = [solve_features(gram, y, classes, bound, fixed) for y in labels]
         else:
             if first.solver == "cholesky":
                 check_fits(n, gram.rows.shape[1], 2 * (classes * len(specs) + 1) + 200)
@@ -147,7 +143,7 @@ def _descended(
 
 def _solve(spec: SolvedSpec, problem: Problem, told: Told) -> list[Solved]:
     try:
-        return solve(problem, told) if spec.solver == "cholesky" else _iterated(problem, told)
+        return solve(problem, told) if spec.solver == "cholesky" else iterate(problem, told)
     except (NotPositiveError, IllConditionedError) as error:
         other = "bandwidth" if isinstance(spec.model, KernelSpec) else "feature map"
         raise RunError(
@@ -230,191 +226,4 @@ def _refuse_duplicates(name: str, inputs: np.ndarray, labels: Sequence[np.ndarra
     raise RunError(
         f"{name}: training examples {i} and {j} are the same input, {what}, and {len(pairs)} such pairs make the Gram matrix singular. "
         "Give a `ridge` above 0, such as 1e-6, or fewer `examples`."
-    )
-
-
-def _iterated(problem: Problem, told: Told) -> list[Solved]:
-    """By conjugate gradients: the predictors, and what a pass over the matrix tells."""
-    targets = problem.targets()
-    found = conjugate_gradient(
-        problem.gram, problem.shift, targets, advance=lambda done, total: told("iterations", done, total)
-    )
-    if not found.converged:
-        raise IllConditionedError(
-            f"conjugate gradients stopped after {len(found.residuals)} iterations at a relative residual of {found.residuals[-1]:.1e}"
-        )
-    n = problem.size
-    cuts = tuple(slice(s, min(s + 2048, n)) for s in range(0, n, 2048))
-    image = multiply(problem.gram, jax.numpy.asarray(found.alpha), cuts)
-    solved = []
-    for which in range(len(problem.labels)):
-        columns = problem.columns(which)
-        alpha = found.alpha[:, columns]
-        product = np.asarray(image.product[:, columns])
-        left = np.asarray(targets[:, columns]) - product - problem.shift * alpha
-        lengths = np.sqrt(np.square(alpha).sum(axis=0)) * (1 + 2.0**-20)
-        slack = float(
-            (lengths**2).sum()
-            * (image.error + gam(2048 + len(cuts) + 8) * (np.sqrt(image.squares) + image.error))
-            + gam(alpha.size + 8) * np.abs(alpha * product).sum()
-        ) * (1 + 2.0**-20)
-        middle = float((alpha * product).sum())
-        diagonal = np.asarray(problem.gram.diagonal())
-        mean = float(diagonal.mean())
-        doubt = mean * 2.0**-40 if (diagonal != 1).any() else 0.0
-        solved.append(
-            Solved(
-                alpha,
-                product,
-                Solution(
-                    method=f"preconditioned conjugate gradients, {len(found.residuals)} iterations",
-                    size=n,
-                    shift=Interval(problem.shift),
-                    ridge=Interval(problem.shift) / n,
-                    residual=Interval(
-                        0,
-                        float(
-                            np.sqrt(np.square(left).sum() / np.square(np.asarray(targets[:, columns])).sum())
-                        )
-                        * (1 + 1e-6),
-                    ),
-                    diagonal=Interval(mean - doubt, mean + doubt),
-                    kernel_bound=problem.kernel_bound,
-                    stored_norm_squared=Interval(middle - slack, middle + slack).maximum(0),
-                    features_fixed=problem.features_fixed,
-                ),
-            )
-        )
-    return solved
-
-
-def _least_squares(
-    gram: Gram, labels: np.ndarray, classes: int, bound: Interval | None, fixed: bool
-) -> Solved:
-    n, d = gram.rows.shape
-    found = least_squares(gram.rows, centred(labels, classes))
-    squares = float((gram.rows**2).sum())
-    rounding = gam(n * d + 8)
-    solution = Solution(
-        method=f"singular value decomposition, {found.rank} of {d} directions",
-        size=n,
-        shift=Interval(0),
-        ridge=Interval(0),
-        residual=Interval(0, found.residual * (1 + 1e-6)),
-        diagonal=Interval(squares) * Interval(1 - rounding, 1 + rounding) / n,
-        kernel_bound=bound,
-        stored_norm_squared=Interval(0),
-        features_fixed=fixed,
-        rank=found.rank,
-    )
-    fitted = np.asarray(gram.rows @ found.weight.T)
-    return Solved(None, fitted, solution, weight=found.weight)
-
-
-def predictor_run(
-    spec: SolvedSpec,
-    *,
-    read: Callable[[Any], Any],
-    solution: Solution,
-    size: int,
-    inputs: Callable[[], np.ndarray],
-    made: dict[str, Any],
-) -> Run:
-    """The run of a stored predictor.
-
-    **Arguments.** `read`: the stored weights, given arrays of their shapes. `size`: n. `inputs`: the training inputs [n, ...], which a kernel
-    predictor consists of. `made`: everything else that a `Run` is made of.
-    """
-    classes, shape = made["classes"], made["example"].shape
-    if isinstance(spec.model, LinearSpec):
-        with jax.enable_x64(True):
-            params = read(linear_like(spec.model.features, shape, classes))
-
-        def outputs(p: Any, batch: np.ndarray) -> np.ndarray:
-            with jax.enable_x64(True):
-                return np.asarray(p.features.batch(batch) @ p.weight.T)
-
-        return Run(
-            **made,
-            predict=lambda p, x: p(x),
-            params=params,
-            init_params=None,
-            solution=solution,
-            outputs=outputs,
-        )
-    bandwidth = spec.model.bandwidth
-    params = read({"alpha": jax.ShapeDtypeStruct((size, classes), np.float64)})
-
-    @functools.cache
-    def predictor() -> KernelPredictor:
-        with jax.enable_x64(True):
-            return KernelPredictor(Gaussian(inputs(), bandwidth), params["alpha"])
-
-    def predict_one(p: Any, x: Any) -> Any:
-        gram = predictor().gram
-        return gram.between(gram.represent(np.asarray(x)[None]), gram.rows)[0] @ p["alpha"]
-
-    return Run(
-        **made,
-        predict=predict_one,
-        params=params,
-        init_params=None,
-        solution=solution,
-        enclose=lambda batch: predictor().enclose(batch),
-    )
-
-
-def kernel_run(
-    *,
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    classes: int,
-    bandwidth: float,
-    ridge: float = 0.0,
-    assume: Sequence[str] = (),
-    name: str = "arrays",
-) -> Run:
-    """The Gaussian kernel predictor of arrays: inputs [n, ...] float32 and labels [n] of training and test examples.
-
-    Raises `NotPositiveError` or `IllConditionedError` where the problem has no solution that rounding leaves visible.
-    """
-    inputs = train[0]
-    with jax.enable_x64(True):
-        gram = Gaussian(inputs, bandwidth)
-    problem = Problem(
-        gram=gram,
-        shift=ridge * len(inputs),
-        labels=[train[1]],
-        classes=classes,
-        tests=test[0],
-        test_labels=[test[1]],
-        kernel_bound=Interval(1),
-        features_fixed=True,
-    )
-    (found,) = solve(problem)
-    assert found.alpha is not None
-    predictor = KernelPredictor(gram, found.alpha)
-
-    def sample(split: str) -> Sample:
-        x, y = train if split == "train" else test
-        labels = y.astype(np.int64)
-        return Sample(labels=labels, clean=labels, inputs=lambda start, stop: x[start:stop])
-
-    return Run(
-        name=name,
-        classes=classes,
-        sizes={"train": len(inputs), "test": len(test[0])},
-        predict=lambda p, x: gram.between(gram.represent(np.asarray(x)[None]), gram.rows)[0] @ p["alpha"],
-        params={"alpha": found.alpha},
-        init_params=None,
-        samples=sample,
-        example=inputs[0],
-        assume=assume,
-        digests={
-            "train": digest(*train),
-            "test": digest(*test),
-            "weights": digest(found.alpha),
-        },
-        solution=found.solution,
-        enclose=predictor.enclose,
     )

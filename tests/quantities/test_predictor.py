@@ -11,10 +11,10 @@ import pytest
 import boundcheck as bc
 from boundcheck import Interval, Run
 from boundcheck import quantities as q
+from boundcheck.predictors import kernel_run
 from boundcheck.quantities.predictor import stored_distance
 from boundcheck.quantities.quantity import UnavailableError
 from boundcheck.quantities.study import Study
-from boundcheck.solved import kernel_run
 from boundcheck.solving.kernels import Gaussian
 from boundcheck.solving.solution import Solution
 

@@ -16,8 +16,12 @@ import numpy as np
 from jax.lax.linalg import triangular_solve
 from jaxtyping import Array, Float64
 
+from ..interval import Interval
+from .accuracy import IllConditionedError
 from .kernels import Gram
 from .passes import multiply
+from .problem import Problem, Told
+from .solution import Solution, Solved, relative_residual
 
 _BLOCK = 2048
 
@@ -44,7 +48,7 @@ def conjugate_gradient(
     """The solution of every column, each with its own steps; the residual at the end is that of a fresh product, not of the recursion."""
     with jax.enable_x64(True):
         n = len(gram)
-        cuts = tuple(slice(s, min(s + _BLOCK, n)) for s in range(0, n, _BLOCK))
+        cuts = _cuts(n)
         precondition = _preconditioner(gram, shift, min(rank, n))
 
         def apply(x: Array) -> Array:
@@ -70,6 +74,44 @@ def conjugate_gradient(
             energy = fresh
         true = float(jnp.sqrt(jnp.square(targets - apply(alpha)).sum()) / length)
         return Iterated(np.asarray(alpha), (*residuals[:-1], true), true <= 10 * tolerance)
+
+
+def iterate(problem: Problem, told: Told) -> list[Solved]:
+    """The predictors of all labellings, and what one more pass over the matrix tells.
+
+    Raises `IllConditionedError` where the iterations end before the residual is small.
+    """
+    targets = problem.targets()
+    found = conjugate_gradient(
+        problem.gram, problem.shift, targets, advance=lambda done, total: told("iterations", done, total)
+    )
+    if not found.converged:
+        raise IllConditionedError(
+            f"conjugate gradients stopped after {len(found.residuals)} iterations at a relative residual of {found.residuals[-1]:.1e}"
+        )
+    image = multiply(problem.gram, jnp.asarray(found.alpha), _cuts(problem.size))
+    solved = []
+    for which in range(len(problem.labels)):
+        columns = problem.columns(which)
+        alpha, target = found.alpha[:, columns], np.asarray(targets[:, columns])
+        product = np.asarray(image.product[:, columns])
+        solution = Solution(
+            method=f"preconditioned conjugate gradients, {len(found.residuals)} iterations",
+            size=problem.size,
+            shift=Interval(problem.shift),
+            ridge=Interval(problem.shift) / problem.size,
+            residual=relative_residual(image.residual(alpha, target, product, problem.shift), target),
+            diagonal=problem.gram.mean_diagonal(),
+            kernel_bound=problem.kernel_bound,
+            stored_norm_squared=image.quadratic(alpha, product),
+            features_fixed=problem.features_fixed,
+        )
+        solved.append(Solved(alpha, product, solution))
+    return solved
+
+
+def _cuts(size: int) -> tuple[slice, ...]:
+    return tuple(slice(start, min(start + _BLOCK, size)) for start in range(0, size, _BLOCK))
 
 
 def _preconditioner(gram: Gram, shift: float, rank: int) -> Callable[[Array], Array]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +21,8 @@ from ..network.rounding import gam
 from .accuracy import Accuracy
 from .cholesky import Factor, factorize
 from .passes import Pass, multiply
-from .problem import Problem
-from .solution import Solution
+from .problem import Problem, Told
+from .solution import Solution, Solved, relative_residual
 
 PROBED = 200
 """At so many test inputs every leave-one-out predictor is compared with the solution."""
@@ -39,25 +38,6 @@ POINTS = 60
 
 _WIDTH = 128
 _UP = 1 + 2.0**-20
-
-
-@runtime_checkable
-class Told(Protocol):
-    """Where long work says how far it is."""
-
-    def __call__(self, task: str, done: int, total: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """`alpha`: coefficients of the predictor sum_i alpha_i k(x_i, .), float64 [n, k]; `fitted`: its training outputs. `weight`: of
-    features, [k, d], where these were solved for instead.
-    """
-
-    alpha: Float64[np.ndarray, "n k"] | None
-    fitted: Float64[np.ndarray, "n k"]
-    solution: Solution
-    weight: Float64[np.ndarray, "k d"] | None = None
 
 
 def solve(problem: Problem, progress: Told = lambda task, done, total: None) -> list[Solved]:
@@ -235,7 +215,6 @@ class _Whole:
         sizes = (
             np.unique(np.round(np.geomspace(1, n - 1, POINTS))).astype(np.int64) if n > 1 else np.array([0])
         )
-        known = float(np.sqrt(np.square(residual).sum() / np.square(target).sum()))
         return Solved(
             alpha,
             image,
@@ -244,19 +223,19 @@ class _Whole:
                 size=n,
                 shift=Interval(problem.shift),
                 ridge=Interval(problem.shift) / n,
-                residual=Interval(0, known * _UP),
+                residual=relative_residual(residual, target),
                 eigenvalue=Interval(
                     accuracy.eigenvalue,
                     # L_tt^2 = 1 / (B_t^-1)_tt with B_t the leading block of L L^T: at least its least eigenvalue.
                     max(accuracy.eigenvalue, (float(np.square(pivots).min()) + accuracy.perturbation) * _UP),
                 ),
-                diagonal=self._diagonal(),
+                diagonal=problem.gram.mean_diagonal(),
                 kernel_bound=problem.kernel_bound,
-                stored_norm_squared=self._quadratic(alpha, image),
+                stored_norm_squared=self.found.quadratic(alpha, image),
                 norm_squared=norm,
                 one_hot_norm_squared=norm + ones / k,
                 inverse_trace=Interval(float(self.inverse.sum())) * Interval(1 - relative, 1 + relative),
-                alignment=self._quadratic(target, aligned) / n,
+                alignment=self.found.quadratic(target, aligned) / n,
                 square_trace=self._square_trace(),
                 largest_eigenvalue=self._largest(product[:, -1]),
                 mistakes=online.errors,
@@ -282,23 +261,6 @@ class _Whole:
         lower, upper = margin_ends(outputs, radius * _UP + 2.0**-1000, labels)
         return Margins(lower=lower, upper=upper, traced=True)
 
-    def _product_error(self, right: np.ndarray) -> Float64[np.ndarray, " m"]:
-        """Upper bounds of the l2 errors of the columns of the computed K `right`."""
-        lengths = np.sqrt(np.square(right).sum(axis=0)) * _UP
-        size = math.sqrt(self.found.squares) * _UP
-        return (self.found.error + gam(self.factor.terms) * (size + self.found.error)) * lengths * _UP
-
-    def _residual(
-        self, alpha: np.ndarray, target: np.ndarray, image: np.ndarray
-    ) -> Float64[np.ndarray, " m"]:
-        """Upper bounds of the l2 norms of the columns of V - A alpha."""
-        mu = self.problem.shift
-        left = target - image - mu * alpha
-        rounding = (
-            4 * 2.0**-53 * np.sqrt(np.square(np.abs(target) + np.abs(image) + mu * np.abs(alpha)).sum(axis=0))
-        )
-        return (np.sqrt(np.square(left).sum(axis=0)) + rounding + self._product_error(alpha)) * _UP
-
     def _norm(
         self, alpha: np.ndarray, target: np.ndarray, image: np.ndarray
     ) -> tuple[Interval, Float64[np.ndarray, " m"]]:
@@ -306,30 +268,16 @@ class _Whole:
 
         2 <a, v> - <a, A a> is greatest at a = A^-1 v, and short of its maximum by (v - A a)^T A^-1 (v - A a).
         """
-        residual = self._residual(alpha, target, image)
+        residual = self.found.residual(alpha, target, image, self.problem.shift)
         mu = self.problem.shift
         lengths = np.sqrt(np.square(alpha).sum(axis=0)) * _UP
         terms = np.abs(alpha) * (2 * np.abs(target) + np.abs(image) + mu * np.abs(alpha))
         middle = float((alpha * (2 * target - image - mu * alpha)).sum())
-        slack = float((lengths * self._product_error(alpha)).sum() + gam(alpha.size + 8) * terms.sum()) * _UP
+        slack = (
+            float((lengths * self.found.product_error(alpha)).sum() + gam(alpha.size + 8) * terms.sum()) * _UP
+        )
         short = float(np.square(residual).sum()) / self.accuracy.eigenvalue * _UP
         return Interval(middle - slack, middle + slack + short).maximum(0), residual
-
-    def _quadratic(self, right: np.ndarray, image: np.ndarray) -> Interval:
-        """tr R^T K R, given the computed K R."""
-        lengths = np.sqrt(np.square(right).sum(axis=0)) * _UP
-        slack = float(
-            (lengths * self._product_error(right)).sum() + gam(right.size + 8) * np.abs(right * image).sum()
-        )
-        middle = float((right * image).sum())
-        return Interval(middle - slack * _UP, middle + slack * _UP).maximum(0)
-
-    def _diagonal(self) -> Interval:
-        values = np.asarray(self.problem.gram.diagonal())
-        error = self.problem.gram.entry_error if not np.all(values == 1) else 0.0
-        mean, n = float(values.mean()), len(values)
-        slack = error + gam(n + 2) * mean if error else 0.0
-        return Interval(mean - slack, mean + slack)
 
     def _square_trace(self) -> Interval:
         size = math.sqrt(self.found.squares)
@@ -339,7 +287,7 @@ class _Whole:
     def _largest(self, image: Float64[np.ndarray, " n"]) -> Interval:
         """Of K/n: at least |K 1| / |1|, and at most the Frobenius norm."""
         n = self.problem.size
-        error = float(self._product_error(np.ones((n, 1)))[0])
+        error = float(self.found.product_error(np.ones((n, 1)))[0])
         least = (float(np.sqrt(np.square(image).sum())) / _UP - error) / math.sqrt(n)
         most = (math.sqrt(self.found.squares) + self.found.error) * _UP
         return Interval(max(least, 0.0), max(most, least)) / n
@@ -366,7 +314,7 @@ class _Whole:
         weights, kernel = np.asarray(self.online.weights), np.asarray(self.online.kernel)
         image = np.asarray(self.found.product)[:, r : r + count]
         entry = self.online.entry * math.sqrt(self.problem.size)
-        short = self._residual(weights, kernel, image) + entry
+        short = self.found.residual(weights, kernel, image, self.problem.shift) + entry
         radius = self.accuracy.solution(self.inverse * (1 + self.accuracy.inverse_diagonal), short)
         lengths = np.sqrt(np.square(kernel).sum(axis=0)) * _UP + entry
         # f(x) = <k_x, A^-1 V>: what alpha misses times |k_x|, and the entries of k_x times |alpha|.

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64
 
+from ..interval import Interval
 from ..network.rounding import U, gam
 
 
@@ -57,6 +58,14 @@ class Gram(ABC):
     @abstractmethod
     def diagonal(self) -> Float64[Array, " n"]:
         """k(x_i, x_i), to the accuracy of `entry_error`."""
+
+    def mean_diagonal(self) -> Interval:
+        """tr K / n, enclosed."""
+        values = np.asarray(self.diagonal())
+        mean = float(values.mean())
+        # A diagonal of ones is one by definition, not by computation.
+        slack = 0.0 if (values == 1).all() else self.entry_error + gam(len(values) + 2) * mean
+        return Interval(mean - slack, mean + slack)
 
     @abstractmethod
     def error_at(self, points: Float64[Array, "m d"]) -> Float64[np.ndarray, " m"]:

@@ -9,6 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float64
 
+from ..interval import Interval
+from ..network.rounding import gam
+from .kernels import Gram
+from .problem import centred
+from .solution import Solution, Solved
+
 _U = 2.0**-53
 
 
@@ -51,3 +57,27 @@ def least_squares(rows: Float64[Array, "n d"], targets: Float64[Array, "n k"]) -
             gradient=float(jnp.sqrt(jnp.square(rows.T @ left).sum())) / max(float(s[0]) * length, 1e-300),
             residual=float(jnp.sqrt(jnp.square(left).sum())) / length,
         )
+
+
+def solve_features(
+    gram: Gram, labels: np.ndarray, classes: int, bound: Interval | None, fixed: bool
+) -> Solved:
+    """The predictor with weights on the features of `gram`, where there are fewer features than examples."""
+    n, d = gram.rows.shape
+    found = least_squares(gram.rows, centred(labels, classes))
+    squares = float((gram.rows**2).sum())
+    rounding = gam(n * d + 8)
+    solution = Solution(
+        method=f"singular value decomposition, {found.rank} of {d} directions",
+        size=n,
+        shift=Interval(0),
+        ridge=Interval(0),
+        residual=Interval(0, found.residual * (1 + 1e-6)),
+        diagonal=Interval(squares) * Interval(1 - rounding, 1 + rounding) / n,
+        kernel_bound=bound,
+        stored_norm_squared=Interval(0),
+        features_fixed=fixed,
+        rank=found.rank,
+    )
+    fitted = np.asarray(gram.rows @ found.weight.T)
+    return Solved(None, fitted, solution, weight=found.weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,13 @@ from jaxtyping import Array, Float64, Int
 
 from ..interval import Interval
 from .kernels import Gram
+
+
+@runtime_checkable
+class Told(Protocol):
+    """Where long work says how far it is."""
+
+    def __call__(self, task: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

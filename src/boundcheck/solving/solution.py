@@ -92,6 +92,23 @@ class Solution:
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """`alpha`: coefficients of the predictor sum_i alpha_i k(x_i, .), float64 [n, k]; `fitted`: its training outputs. `weight`: of
+    features, [k, d], where these were solved for instead.
+    """
+
+    alpha: Float64[np.ndarray, "n k"] | None
+    fitted: Float64[np.ndarray, "n k"]
+    solution: Solution
+    weight: Float64[np.ndarray, "k d"] | None = None
+
+
+def relative_residual(residual: Float64[np.ndarray, " k"], target: Float64[np.ndarray, "n k"]) -> Interval:
+    """|V - A alpha|_F / |V|_F from above, of upper bounds of its columns."""
+    return Interval(0, float(np.sqrt(np.square(residual).sum() / np.square(target).sum())) * (1 + 2.0**-20))
+
+
 def _dump(value: Any) -> Any:
     if isinstance(value, Interval):
         return {"interval": value.dump()}

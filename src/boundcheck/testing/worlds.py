@@ -22,12 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..interval import Interval
+from ..predictors import kernel_run
 from ..quantities.inputs import input_norm_bound
 from ..quantities.margins import traced_margins
 from ..quantities.quantity import Evidence, Quantity
 from ..quantities.study import ONLINE, Study, margins_of
 from ..run import Run
-from ..solved import kernel_run
 from .networks import ASSERTED, frozen
 
 POINTS: Final = 2048
