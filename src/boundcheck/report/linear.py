@@ -303,7 +303,7 @@ def norms(predictors: Sequence[Predictor]) -> Figure:
                     color="0.35",
                     va="top" if below else "bottom",
                 )
-            ax.axhline(1 - 1 / members[0].record["classes"], color="0.4", ls=":", lw=1)
+            ax.axhline(members[0].guessing, color="0.4", ls=":", lw=1)
             for p in members:
                 fits = p.error("train") == 0
                 colour = RANDOM if _random(p) else TRUE

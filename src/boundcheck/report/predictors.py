@@ -9,35 +9,22 @@ from typing import Any
 
 from ..errors import RunError
 from ..solving.solution import Solution
-from .setting import Setting
+from .recorded import SPLITS, Recorded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predictor:
-    """`record`: what `run.json` holds. `evaluation`: None where the run is not evaluated."""
+@dataclass(frozen=True, kw_only=True)
+class Predictor(Recorded):
+    """With what is known of the exact solution."""
 
-    record: Mapping[str, Any]
     solution: Solution
-    evaluation: Mapping[str, Any] | None
-
-    @property
-    def name(self) -> str:
-        return self.setting.name
-
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.record["spec"])
 
     @property
     def dataset(self) -> str:
         return self.setting.dataset
 
-    def size(self, split: str) -> int:
-        return int(self.record["sizes"][split])
-
     def error(self, which: str) -> float:
         """Of `train`, `test` or `clean_test`."""
-        return self.record["missed"][which] / self.size("train" if which == "train" else "test")
+        return self.record["missed"][which] / self.size(SPLITS[which])
 
     @property
     def norm(self) -> float:
@@ -54,18 +41,13 @@ def read_predictor(
     directory: Path, record: Mapping[str, Any], evaluation: Mapping[str, Any] | None
 ) -> Predictor:
     """The predictor that a directory holds. Raises `RunError` for a damaged record."""
-    try:
-        names = (
-            record["spec"]["name"],
-            record["spec"]["dataset"],
-            record["missed"]["test"],
-            record["sizes"]["train"],
-        )
-    except (KeyError, TypeError) as error:
-        raise RunError(
-            f"{directory / 'run.json'} is not the record of a predictor ({error}); solve the run again."
-        ) from None
-    del names
-    return Predictor(
+    found = Predictor(
         record=record, solution=Solution.load(directory / "solution.safetensors"), evaluation=evaluation
     )
+    try:
+        found.name, found.dataset, found.classes, found.error("train"), found.error("test")
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{directory / 'run.json'} is not the record of a predictor ({type(error).__name__}: {error}); solve the run again."
+        ) from None
+    return found

@@ -18,13 +18,10 @@ from ..archive import read_history
 from ..errors import RunError
 from ..interval import Interval
 from ..quantities.counts import clopper_pearson
-from .setting import Setting
+from .recorded import SPLITS, Recorded
 
 DELTA: Final = Fraction(1, 20)
 """The intervals of test errors fail with at most this probability, each."""
-
-SPLITS: Final[Mapping[str, str]] = {"train": "train", "test": "test", "clean_test": "test"}
-"""Which examples a count of misclassified ones is out of."""
 
 
 class Stop(NamedTuple):
@@ -35,41 +32,20 @@ class Stop(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Recorded):
     """The record of a run, its history, and what its evaluation counted where the record does not say.
 
-    **Fields.** `record`: the object in `run.json`. `history`: a row an epoch, `test_error` only where it was
-    monitored. `losses`: the mean loss of each step's
-    batch, float32 [T], None where steps were not kept. `evaluation`: the object in `evaluation.json`, None where the
-    run is not evaluated.
+    **Fields.** `history`: a row an epoch, `test_error` only where it was monitored. `losses`: the mean loss of each step's
+    batch, float32 [T], None where steps were not kept.
     """
 
-    record: Mapping[str, Any]
     history: Sequence[Mapping[str, float]]
     losses: Float32[np.ndarray, " T"] | None = None
-    evaluation: Mapping[str, Any] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.setting.name
-
-    @property
-    def setting(self) -> Setting:
-        return Setting(self.record["spec"])
 
     @property
     def diverged(self) -> str:
         """The reason, in words; empty for a training that ended."""
         return str(self.record.get("diverged") or "")
-
-    @property
-    def classes(self) -> int:
-        return int(self.record["classes"])
-
-    @property
-    def guessing(self) -> float:
-        """The error of a guess, 1 - 1/k."""
-        return 1 - 1 / self.classes
 
     @property
     def parameters(self) -> int | None:
@@ -78,10 +54,6 @@ class Training:
         if stated is None and self.evaluation is not None:
             stated = self.evaluation["parameters"]
         return None if stated is None else int(stated)
-
-    def size(self, split: str) -> int:
-        """The number of `train` or `test` examples."""
-        return int(self.record["sizes"][split])
 
     def missed(self, which: str) -> Interval | None:
         """How many of the `train`, `test` or `clean_test` examples the final network misclassifies.
